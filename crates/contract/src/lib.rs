@@ -1,0 +1,65 @@
+//! What whoever starts a sidecar (the operator, `meshtrace up`) and the sidecar itself must agree on.
+//!
+//! Constants only. A name that stands here stands nowhere else.
+
+/// The user and group id that the sidecar runs as. The redirect leaves this user's connections alone, so no other
+/// program may run as it: whatever does escapes the mesh.
+pub const SIDECAR_UID: u32 = 7117;
+
+/// TCP ports of the sidecar and of the collector.
+pub mod port {
+    /// The sidecar takes connections here that were on their way into the pod.
+    pub const INBOUND: u16 = 15106;
+    /// The sidecar takes connections here that were on their way out of the pod.
+    pub const OUTBOUND: u16 = 15101;
+    /// The sidecar's metrics, probes and effective configuration. Never redirected.
+    pub const ADMIN: u16 = 15190;
+    /// The collector's OTLP over gRPC.
+    pub const OTLP_GRPC: u16 = 4317;
+    /// The collector's OTLP over HTTP.
+    pub const OTLP_HTTP: u16 = 4318;
+    /// The collector's query API (Jaeger's HTTP JSON).
+    pub const QUERY: u16 = 16686;
+}
+
+/// The environment variables that the sidecar reads. Each stands for one key of its configuration file and wins over it.
+pub mod env {
+    /// Path of the configuration file (YAML), as `--config`.
+    pub const CONFIG: &str = "MESHTRACE_CONFIG";
+    /// `service`: the name of the service whose pod this is.
+    pub const SERVICE: &str = "MESHTRACE_SERVICE";
+    /// `resource`: more resource attributes, `key=value,key=value`.
+    pub const RESOURCE: &str = "MESHTRACE_RESOURCE";
+    /// `collector`: where spans go, `http://host:port`.
+    pub const COLLECTOR: &str = "MESHTRACE_COLLECTOR";
+    /// `mode`: `trace` or `passthrough`.
+    pub const MODE: &str = "MESHTRACE_MODE";
+    /// `sampling`: the share of new traces that is kept, `0` to `1` or `0%` to `100%`.
+    pub const SAMPLING: &str = "MESHTRACE_SAMPLING";
+    /// `propagate`: dialects to write always, besides those a request already speaks.
+    pub const PROPAGATE: &str = "MESHTRACE_PROPAGATE";
+    /// `routes`: route templates, separated by commas.
+    pub const ROUTES: &str = "MESHTRACE_ROUTES";
+    /// `opaque_ports`: ports whose bytes are not looked at, separated by commas.
+    pub const OPAQUE_PORTS: &str = "MESHTRACE_OPAQUE_PORTS";
+    /// `probe_paths`: paths that only probes ask for, separated by commas.
+    pub const PROBE_PATHS: &str = "MESHTRACE_PROBE_PATHS";
+    /// `capture_headers`: request and response headers to keep on spans, separated by commas.
+    pub const CAPTURE_HEADERS: &str = "MESHTRACE_CAPTURE_HEADERS";
+    /// `inbound.listen`: address for connections into the pod.
+    pub const INBOUND_LISTEN: &str = "MESHTRACE_INBOUND_LISTEN";
+    /// `inbound.upstream`: a fixed upstream instead of the original destination.
+    pub const INBOUND_UPSTREAM: &str = "MESHTRACE_INBOUND_UPSTREAM";
+    /// `outbound.listen`: address for connections out of the pod.
+    pub const OUTBOUND_LISTEN: &str = "MESHTRACE_OUTBOUND_LISTEN";
+    /// `outbound.upstream`: a fixed upstream instead of the original destination.
+    pub const OUTBOUND_UPSTREAM: &str = "MESHTRACE_OUTBOUND_UPSTREAM";
+    /// `admin`: address of metrics, probes and the effective configuration.
+    pub const ADMIN: &str = "MESHTRACE_ADMIN";
+    /// `mark`: the netfilter mark set on the sidecar's own connections, where its user id alone cannot tell them apart.
+    pub const MARK: &str = "MESHTRACE_MARK";
+    /// `workers`: threads that carry traffic.
+    pub const WORKERS: &str = "MESHTRACE_WORKERS";
+    /// `log`: level and targets, as `tracing`'s `EnvFilter` reads them.
+    pub const LOG: &str = "MESHTRACE_LOG";
+}

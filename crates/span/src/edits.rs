@@ -1,0 +1,59 @@
+use std::ops::Range;
+
+/// The changes that a request head needs so that it carries our context: nothing but trace headers, added or replaced.
+///
+/// Kept and reused by its owner, so that marking a request allocates nothing once it has grown to its usual size.
+#[derive(Debug, Default)]
+pub struct Edits {
+    text: Vec<u8>,
+    replaced: Vec<(usize, Range<usize>)>,
+    added: Vec<(&'static str, Range<usize>)>,
+}
+
+impl Edits {
+    /// Forgets the last request's edits and keeps the memory.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.replaced.clear();
+        self.added.clear();
+    }
+
+    /// The field at `index`, as the head was read, gets the value that `write` appends.
+    pub fn replace(&mut self, index: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        let value = self.append(write);
+        self.replaced.push((index, value));
+    }
+
+    /// A field is added behind the last one. `name` is in lower case.
+    pub fn add(&mut self, name: &'static str, write: impl FnOnce(&mut Vec<u8>)) {
+        let value = self.append(write);
+        self.added.push((name, value));
+    }
+
+    /// The fields to be replaced: where each stands in the head, and its new value.
+    pub fn replaced(&self) -> impl Iterator<Item = (usize, &[u8])> {
+        self.replaced
+            .iter()
+            .map(|(index, value)| (*index, self.value(value)))
+    }
+
+    /// The fields to be added, in order.
+    pub fn added(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
+        self.added.iter().map(|(name, value)| (*name, self.value(value)))
+    }
+
+    /// Whether the head passes as it is.
+    pub fn is_empty(&self) -> bool {
+        self.replaced.is_empty() && self.added.is_empty()
+    }
+
+    fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
+        let start = self.text.len();
+        write(&mut self.text);
+        start..self.text.len()
+    }
+
+    fn value(&self, range: &Range<usize>) -> &[u8] {
+        self.text.get(range.clone()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,14 @@
+//! What a span is: ids, trace context, the dialects that carry it between services.
+//!
+//! Pure: bytes in, values out. No I/O, no clock, no randomness of its own, and nothing that comes from the wire
+//! can make it panic.
+
+mod context;
+mod edits;
+mod field;
+mod ids;
+
+pub use context::{SpanContext, TraceFlags};
+pub use edits::Edits;
+pub use field::Field;
+pub use ids::{SpanId, TraceId};

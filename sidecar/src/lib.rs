@@ -1,0 +1,3 @@
+//! The sidecar: see a request, mark it, pass it on, remember it.
+
+pub mod tap;
