@@ -106,24 +106,26 @@ fn play(conversation: &[(Side, &[u8])], cut: usize, notes: Notes) -> Played {
     let lines = Rc::clone(&notes.lines);
     let mut tap = Http1::new(b"");
     let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
-    for (side, bytes) in conversation {
-        let to = if *side == Side::Client {
+    for (side, piece) in conversation
+        .iter()
+        .flat_map(|(side, bytes)| bytes.chunks(cut).map(|piece| (*side, piece)))
+    {
+        let mut out = Vec::new();
+        let sent = match tap.on_bytes(side, piece, &mut out, &mut notes) {
+            Passed::AsIs => {
+                assert!(out.is_empty());
+                piece
+            }
+            Passed::Edited => &out,
+        };
+        let to = if side == Side::Client {
             &mut to_server
         } else {
             &mut to_client
         };
-        for piece in bytes.chunks(cut) {
-            let mut out = Vec::new();
-            match tap.on_bytes(*side, piece, &mut out, &mut notes) {
-                Passed::AsIs => {
-                    assert!(out.is_empty());
-                    to.extend_from_slice(piece);
-                }
-                Passed::Edited => to.extend_from_slice(&out),
-            }
-            if tap.spliced().is_some() {
-                tap.release(&mut to_server);
-            }
+        to.extend_from_slice(sent);
+        if tap.spliced().is_some() {
+            tap.release(&mut to_server);
         }
     }
     tap.on_end(Side::Client, &mut to_server);
