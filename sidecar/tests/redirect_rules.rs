@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::Path;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use sidecar::redirect::plan::Plan;
 use sidecar::redirect::rules::{self, Family};
 use sidecar::redirect::{RedirectArgs, run};
@@ -149,4 +149,26 @@ fn without_a_user_id_a_mark_is_needed() {
             .unwrap()
             .contains("skuid")
     );
+}
+
+#[test]
+fn the_help_says_what_is_redirected_what_is_not_and_how_to_use_it() {
+    #[derive(Parser)]
+    enum Sidecar {
+        Redirect(RedirectArgs),
+    }
+    let help = Sidecar::command()
+        .find_subcommand_mut("redirect")
+        .unwrap()
+        .render_long_help()
+        .to_string();
+    for part in [
+        "Bring the TCP connections",
+        "NET_ADMIN",
+        "Always left alone",
+        "Examples:",
+        "[default: 15106]",
+    ] {
+        assert!(help.contains(part), "{part} is missing from:\n{help}");
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! The namespaces have no name and nothing outside this process knows them, so they end with it, however it ends.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -76,6 +76,26 @@ impl Rig {
         Some(rig)
     }
 
+    /// A third host, 10.78.0.1, that the one across reaches through the pod, which is 10.78.0.2 to it. Somebody listens
+    /// on its port 8080.
+    pub(crate) fn behind_the_pod(&self) -> Host {
+        let beyond = Host::new();
+        self.pod.ip(&format!(
+            "link add eth1 type veth peer name eth0 netns {}",
+            beyond.path()
+        ));
+        self.pod.ip("link set eth1 up");
+        self.pod.ip("address add 10.78.0.2/24 dev eth1");
+        self.pod
+            .inside(|| fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap());
+        beyond.ip("link set eth0 up");
+        beyond.ip("address add 10.78.0.1/24 dev eth0");
+        beyond.ip("route add default via 10.78.0.2");
+        self.across.ip("route add 10.78.0.0/24 via 10.77.0.2");
+        self.serve(&beyond, 8080, "beyond");
+        beyond
+    }
+
     /// A server that greets with its name, followed by the original destination if that is not its own address, and
     /// then repeats what it hears.
     fn serve(&self, host: &Host, port: u16, name: &'static str) {
@@ -110,6 +130,11 @@ impl Host {
         Host {
             namespace: namespace.join().unwrap(),
         }
+    }
+
+    /// Where other programs find the namespace.
+    fn path(&self) -> String {
+        format!("/proc/{}/fd/{}", std::process::id(), self.namespace.as_raw_fd())
     }
 
     fn configure(&self, number: u8) {
