@@ -333,9 +333,27 @@ fn when_every_tool_fails_each_one_is_told_with_its_complaint() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "every tool failed; the node's kernel needs nf_tables with nat, or iptable_nat:\n  \
+        "netfilter refused; the node's kernel needs nf_tables with nat, or iptable_nat:\n  \
          - nft, to install the rules: no nf_tables\n  \
-         - iptables-restore, to install the IPv4 rules: no nat here"
+         - iptables-restore, to install the rules: no nat here"
+    );
+}
+
+#[test]
+fn rules_that_could_not_be_removed_are_not_said_to_be_gone() {
+    let Some(rig) = Rig::with_rules("iptables", "") else {
+        return;
+    };
+    let refusing = |tools: &Path| refuse(&tools.join("ip6tables-restore"), "busy");
+    let error = rig
+        .pod
+        .inside_with_tools(refusing, || run(&arguments("remove")))
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("ip6tables-restore, to remove the rules: busy"),
+        "{error}"
     );
 }
 

@@ -9,23 +9,12 @@ use std::process::{Command, Output, Stdio};
 
 use clap::ValueEnum;
 
-use super::RedirectError;
 use super::plan::Plan;
 use super::rules::{self, Family};
+use super::{RedirectError, Tool};
 
 /// Characters of a tool's complaint that are passed on.
 const LONGEST_COMPLAINT: usize = 1000;
-
-/// What speaks to the kernel's packet filter, the preferred one first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Tool {
-    /// nft, of the package nftables.
-    Nft,
-    /// iptables and ip6tables, whichever variant the system has chosen.
-    Iptables,
-    /// iptables-legacy and ip6tables-legacy, for kernels without nf_tables.
-    IptablesLegacy,
-}
 
 /// Something that a tool was asked to do and did not.
 #[derive(Debug, thiserror::Error)]
@@ -34,9 +23,30 @@ pub struct Attempt {
     /// The program that was run.
     pub program: &'static str,
     /// What for.
-    pub step: &'static str,
+    pub step: Step,
     /// What became of it.
     pub failure: Failure,
+}
+
+/// What a tool is run for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// To see the rules that are there.
+    Read,
+    /// To put ours in their place.
+    Install,
+    /// To remove ours, which are there.
+    Remove,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Step::Read => "read the rules",
+            Step::Install => "install the rules",
+            Step::Remove => "remove the rules",
+        })
+    }
 }
 
 /// How a tool failed.
@@ -66,10 +76,8 @@ pub struct Installed {
 /// left; only `iptables` and `iptables-legacy` do not look for each other's rules. On an error nothing has changed.
 pub fn install(plan: &Plan, choice: Option<Tool>) -> Result<Installed, RedirectError> {
     let mut failures: Vec<Attempt> = Vec::new();
-    for &tool in Tool::value_variants()
-        .iter()
-        .filter(|tool| choice.is_none_or(|choice| choice == **tool))
-    {
+    let is_candidate = |tool: &&Tool| choice.is_none_or(|choice| choice == **tool);
+    for &tool in Tool::value_variants().iter().filter(is_candidate) {
         match tool.install(plan) {
             Ok(warnings) => {
                 let passed_over = failures.iter().map(ToString::to_string);
@@ -87,7 +95,8 @@ pub fn install(plan: &Plan, choice: Option<Tool>) -> Result<Installed, RedirectE
 }
 
 /// Removes the rules, whichever tool has installed them, and returns the tools that are sure now that none are left.
-/// It is fine if there were none. A tool that the kernel does not support cannot have left any.
+/// It is fine if there were none. A tool that cannot even read rules is one that this kernel does not support, so it
+/// has not left any; but there has to be one that can.
 pub fn remove() -> Result<Vec<Tool>, RedirectError> {
     let mut sure = Vec::new();
     let mut failures = Vec::new();
@@ -97,7 +106,8 @@ pub fn remove() -> Result<Vec<Tool>, RedirectError> {
             Err(attempt) => failures.push(attempt),
         }
     }
-    if sure.is_empty() || failures.iter().any(Attempt::was_not_permitted) {
+    let left_over = |attempt: &Attempt| attempt.step == Step::Remove || attempt.was_not_permitted();
+    if sure.is_empty() || failures.iter().any(left_over) {
         return Err(because(failures));
     }
     Ok(sure)
@@ -116,28 +126,25 @@ impl Tool {
     /// Installs the rules, and says what had to be left out.
     fn install(self, plan: &Plan) -> Result<Vec<String>, Attempt> {
         let Some((v4, v6)) = self.iptables() else {
-            run("nft", &["-f", "-"], "install the rules", &rules::nft(plan))?;
+            run("nft", &["-f", "-"], Step::Install, &rules::nft(plan))?;
             return Ok(Vec::new());
         };
-        v4.replace("install the IPv4 rules", |saved| {
-            Some(rules::iptables(plan, Family::V4, saved))
-        })?;
-        let refused = v6
-            .replace("install the IPv6 rules", |saved| {
-                Some(rules::iptables(plan, Family::V6, saved))
-            })
-            .err();
+        v4.install(plan, Family::V4)?;
+        let refused = v6.install(plan, Family::V6).err();
         let warning = |attempt| format!("IPv6 connections are not redirected, so not traced: {attempt}");
         Ok(refused.into_iter().map(warning).collect())
     }
 
     /// Removes what this tool has installed, if anything.
     fn remove(self) -> Result<(), Attempt> {
-        let Some((v4, v6)) = self.iptables() else {
-            return run("nft", &["-f", "-"], "remove the rules", rules::NFT_REMOVE).map(drop);
-        };
-        v4.replace("remove the IPv4 rules", rules::iptables_remove)?;
-        v6.replace("remove the IPv6 rules", rules::iptables_remove)
+        if let Some((v4, v6)) = self.iptables() {
+            return v4.remove().and_then(|()| v6.remove());
+        }
+        let tables = run("nft", &["list", "tables"], Step::Read, "")?;
+        if !tables.lines().any(|table| table == "table inet meshtrace") {
+            return Ok(());
+        }
+        run("nft", &["-f", "-"], Step::Remove, rules::NFT_REMOVE).map(drop)
     }
 
     /// The programs for IPv4 and IPv6, if this is a kind of iptables.
@@ -166,16 +173,6 @@ impl Tool {
     }
 }
 
-impl fmt::Display for Tool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Tool::Nft => "nft",
-            Tool::Iptables => "iptables",
-            Tool::IptablesLegacy => "iptables-legacy",
-        })
-    }
-}
-
 /// The programs of one variant of iptables, for one IP version.
 struct Iptables {
     save: &'static str,
@@ -183,15 +180,26 @@ struct Iptables {
 }
 
 impl Iptables {
-    /// Makes the change that `change` wants, seeing the rules that are there now. Without -t, saving looks only at the
-    /// tables that exist and makes none.
-    fn replace(&self, step: &'static str, change: impl Fn(&str) -> Option<String>) -> Result<(), Attempt> {
-        let saved = run(self.save, &[], step, "")?;
-        match change(&saved) {
-            // others may hold the lock of the tables for a moment: wait for it, 5 s at most
-            Some(rules) => run(self.restore, &["--noflush", "--wait", "5"], step, &rules).map(drop),
+    fn install(&self, plan: &Plan, family: Family) -> Result<(), Attempt> {
+        let rules = rules::iptables(plan, family, &self.read()?);
+        self.change(Step::Install, &rules)
+    }
+
+    fn remove(&self) -> Result<(), Attempt> {
+        match rules::iptables_remove(&self.read()?) {
+            Some(rules) => self.change(Step::Remove, &rules),
             None => Ok(()),
         }
+    }
+
+    /// Without -t it looks only at the tables that exist, and makes none.
+    fn read(&self) -> Result<String, Attempt> {
+        run(self.save, &[], Step::Read, "")
+    }
+
+    /// Others may hold the lock of the tables for a moment: waits for it, 5 s at most.
+    fn change(&self, step: Step, rules: &str) -> Result<(), Attempt> {
+        run(self.restore, &["--noflush", "--wait", "5"], step, rules).map(drop)
     }
 }
 
@@ -212,7 +220,7 @@ impl Attempt {
 }
 
 /// Runs a program of the machine with `input` and returns what it prints.
-fn run(program: &'static str, args: &[&str], step: &'static str, input: &str) -> Result<String, Attempt> {
+fn run(program: &'static str, args: &[&str], step: Step, input: &str) -> Result<String, Attempt> {
     let attempt = |failure| Attempt {
         program,
         step,

@@ -13,7 +13,7 @@ use std::fmt;
 
 use clap::{Args, ValueEnum};
 
-use install::{Attempt, Installed, Tool};
+use install::{Attempt, Installed};
 use plan::{Plan, Problem};
 
 /// What `meshtrace-sidecar redirect` can be asked to do. See [`Plan::check`] for the values that it accepts.
@@ -91,6 +91,27 @@ pub enum Action {
     Show,
 }
 
+/// What speaks to the kernel's packet filter, the preferred one first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Tool {
+    /// nft, of the package nftables.
+    Nft,
+    /// iptables and ip6tables, whichever variant the system has chosen.
+    Iptables,
+    /// iptables-legacy and ip6tables-legacy, for kernels without nf_tables.
+    IptablesLegacy,
+}
+
+impl fmt::Display for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Tool::Nft => "nft",
+            Tool::Iptables => "iptables",
+            Tool::IptablesLegacy => "iptables-legacy",
+        })
+    }
+}
+
 /// Does what was asked for in the network namespace of the calling thread, and says in words for people what was done.
 pub fn run(args: &RedirectArgs) -> Result<String, RedirectError> {
     let plan = Plan::check(args).map_err(RedirectError::Arguments)?;
@@ -135,8 +156,8 @@ pub enum RedirectError {
     /// The kernel does not let us.
     #[error("not permitted: run this with the NET_ADMIN capability, in the pod's network namespace ({0})")]
     NotPermitted(Attempt),
-    /// Every tool that is there was tried, and failed.
-    #[error("{}", list("every tool failed; the node's kernel needs nf_tables with nat, or iptable_nat", .0))]
+    /// What the tools that are there have tried in vain.
+    #[error("{}", list("netfilter refused; the node's kernel needs nf_tables with nat, or iptable_nat", .0))]
     Refused(Vec<Attempt>),
 }
 

@@ -8,13 +8,15 @@
 //! - A destination that is local is the pod talking to itself, by whatever address: it never leaves the pod, so it is
 //!   neither inbound nor outbound. This also covers what the sidecar and the application say to each other. What comes
 //!   in and is not for a local address is only passing through.
+//! - The kernel decides once for a connection, on its way out if it is ours, so that inbound rules do not see the pod
+//!   talking to itself. That nothing on `lo` is inbound is said all the same, for packets that got there otherwise.
 //! - Link-local IPv6 destinations mean nothing without their interface, which the original destination does not tell.
 
 use std::fmt::Display;
 
 use ipnet::IpNet;
 
-use super::install::Tool;
+use super::Tool;
 use super::plan::{Plan, Ports};
 
 /// An IP version.

@@ -77,7 +77,7 @@ impl<H: Hello> HelloReader<H> {
             } else {
                 let (content, rest) = bytes.split_at(self.content_left.min(bytes.len()));
                 bytes = rest;
-                self.content_left -= content.len();
+                self.content_left = self.content_left.saturating_sub(content.len());
                 fill(&mut self.message, LONGEST_HELLO, content);
                 if let Some(body) = self.whole_message()? {
                     return H::parse(body).map(Reading::Hello);
