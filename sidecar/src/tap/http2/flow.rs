@@ -40,6 +40,15 @@ pub(super) struct Payload {
     pub(super) last: bool,
 }
 
+/// What became of bytes that were to be gathered to a unit.
+#[derive(Debug)]
+pub(super) struct Gathered<'a> {
+    /// How many of the bytes belong to it: all of them if it is not whole yet.
+    pub(super) taken: usize,
+    /// The unit, if it is whole. Borrowed when it lies in the bytes entirely, owned when it began earlier.
+    pub(super) unit: Result<Option<Cow<'a, [u8]>>, SpliceReason>,
+}
+
 /// Something happened while payload passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step<'a> {
@@ -87,16 +96,10 @@ impl Flow {
         }
     }
 
-    /// The next unit, and how many of `bytes` went into it: all of them if it is not whole yet. Borrowed when it lies
-    /// in `bytes` entirely, owned when it began earlier.
-    ///
-    /// After an error, what is kept of the unit can be had from [`Flow::take_partial`].
-    pub(super) fn gather<'a>(
-        &mut self,
-        bytes: &'a [u8],
-    ) -> (usize, Result<Option<Cow<'a, [u8]>>, SpliceReason>) {
+    /// Gathers the next unit. After an error, what was kept of it can be had from [`Flow::take_partial`].
+    pub(super) fn gather<'a>(&mut self, bytes: &'a [u8]) -> Gathered<'a> {
         if self.partial.is_empty() {
-            return match measure(bytes, &mut self.scanned, self.max_frame) {
+            let (taken, unit) = match measure(bytes, &mut self.scanned, self.max_frame) {
                 Ok(Measured::Whole(length)) => (length, Ok(bytes.get(..length).map(Cow::Borrowed))),
                 Ok(Measured::Needs(_)) => {
                     self.partial.extend_from_slice(bytes);
@@ -104,24 +107,26 @@ impl Flow {
                 }
                 Err(reason) => (0, Err(reason)),
             };
+            return Gathered { taken, unit };
         }
         let mut taken = 0;
-        loop {
+        let unit = loop {
             match measure(&self.partial, &mut self.scanned, self.max_frame) {
-                Ok(Measured::Whole(_)) => return (taken, Ok(Some(Cow::Owned(self.take_partial())))),
+                Ok(Measured::Whole(_)) => break Ok(Some(Cow::Owned(self.take_partial()))),
                 Ok(Measured::Needs(length)) => {
                     let rest = bytes.get(taken..).unwrap_or_default();
                     let missing = length.saturating_sub(self.partial.len());
                     let (more, _) = rest.split_at_checked(missing).unwrap_or((rest, &[]));
                     if more.is_empty() {
-                        return (taken, Ok(None));
+                        break Ok(None);
                     }
                     self.partial.extend_from_slice(more);
                     taken += more.len();
                 }
-                Err(reason) => return (taken, Err(reason)),
+                Err(reason) => break Err(reason),
             }
-        }
+        };
+        Gathered { taken, unit }
     }
 
     /// What came of a unit whose end has not come.

@@ -22,7 +22,6 @@ pub(super) mod kind {
 
 /// Frame flags, RFC 9113, section 6.
 pub(super) mod flag {
-    pub(in super::super) const ACK: u8 = 0x1;
     pub(in super::super) const END_STREAM: u8 = 0x1;
     pub(in super::super) const END_HEADERS: u8 = 0x4;
     pub(in super::super) const PADDED: u8 = 0x8;

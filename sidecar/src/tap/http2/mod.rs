@@ -16,6 +16,8 @@ mod flow;
 mod frame;
 mod grpc;
 mod hpack;
+#[cfg(test)]
+mod hpack_vectors;
 mod huffman;
 mod passage;
 mod static_table;
@@ -31,7 +33,7 @@ use span::Field;
 
 use super::{End, Observer, Passed, RequestHead, Side, SpliceReason, Version};
 use block::{FieldBlock, Scratch};
-use flow::{Flow, Payload, Step};
+use flow::{Flow, Gathered, Payload, Step};
 use frame::{HEAD, Head, flag, kind};
 use passage::Passage;
 use streams::Streams;
@@ -172,7 +174,7 @@ impl<O: Observer> Http2<O> {
             if passage.rest().is_empty() {
                 return Ok(());
             }
-            let (taken, unit) = self.flow(from).gather(passage.rest());
+            let Gathered { taken, unit } = self.flow(from).gather(passage.rest());
             match from {
                 Side::Server => {
                     passage.pass(taken);
@@ -235,7 +237,7 @@ impl<O: Observer> Http2<O> {
             self.streams.ended(Side::Client, head.stream);
         }
         let edited = scratch.edit(&compressed, &mut self.client.table, self.max_list, |name| {
-            observer.left_stale(name)
+            observer.left_stale(name);
         });
         if edited {
             block.write(&scratch.edited, passage.replace(taken));
@@ -288,11 +290,7 @@ impl<O: Observer> Http2<O> {
                 let code = frame::leading_u32(content).ok_or(SpliceReason::Malformed)?;
                 self.streams.reset(from, head.stream, code);
             }
-            kind::SETTINGS if head.length.is_multiple_of(6) => {
-                if !head.has(flag::ACK) {
-                    self.settings(from, content);
-                }
-            }
+            kind::SETTINGS if head.length.is_multiple_of(6) => self.settings(from, content),
             kind::GOAWAY if head.length >= 8 => {
                 if let (Side::Server, Some(last)) = (from, frame::leading_u32(content)) {
                     self.streams.go_away(last & 0x7fff_ffff);
@@ -320,7 +318,7 @@ impl<O: Observer> Http2<O> {
             match name {
                 HEADER_TABLE_SIZE => sender.allowed_table = sender.allowed_table.max(value),
                 MAX_FRAME_SIZE => {
-                    sender.max_frame = sender.max_frame.max(value.min(frame::MAX_PAYLOAD_ANNOUNCED))
+                    sender.max_frame = sender.max_frame.max(value.min(frame::MAX_PAYLOAD_ANNOUNCED));
                 }
                 MAX_HEADER_LIST_SIZE if from == Side::Server => self.max_list = value,
                 _ => {}
