@@ -278,7 +278,11 @@ impl<O: Observer> Http2<O> {
         };
         match head.kind {
             kind::DATA => {
-                let padding = content.first().map_or(0, |length| usize::from(*length));
+                let padding = match content.first() {
+                    Some(length) => usize::from(*length),
+                    None if head.has(flag::PADDED) => return Err(SpliceReason::Malformed),
+                    None => 0,
+                };
                 payload = Payload {
                     stream: head.stream,
                     content: rest.checked_sub(padding).ok_or(SpliceReason::Malformed)?,
