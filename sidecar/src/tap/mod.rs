@@ -6,6 +6,7 @@
 //! what it does not understand it passes on, and never again looks at that connection.
 
 pub mod http1;
+pub mod http2;
 
 use span::{Edits, Field};
 
@@ -33,7 +34,7 @@ pub enum Passed {
 pub enum SpliceReason {
     /// The bytes are not what the protocol allows.
     Malformed,
-    /// A head, or a header block, is larger than we are willing to hold back.
+    /// A head, or a header block or its decompression table, is larger than we are willing to hold.
     HeadTooLarge,
     /// The client went on before the server had agreed to the other protocol that it asked for (upgrade, CONNECT).
     Upgraded,
@@ -77,8 +78,12 @@ pub trait Observer {
     /// A request's head is complete. The trace headers that it is to carry go into `edits`, which is empty.
     fn begin(&mut self, head: &RequestHead<'_>, edits: &mut Edits) -> Self::Exchange;
 
-    /// A trace header of this dialect could not be brought up to date and went on as the client sent it.
+    /// A trace header of this name could not be brought up to date, or added, and the request went on without that.
     fn left_stale(&mut self, name: &[u8]);
+
+    /// A request went on unmarked and unobserved, because more are open on the connection than we are willing to
+    /// remember.
+    fn left_unseen(&mut self);
 }
 
 /// One request with its response, from the request's head to the last byte of both.
