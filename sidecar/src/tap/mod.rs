@@ -44,6 +44,19 @@ pub enum SpliceReason {
     Unsolicited,
 }
 
+impl SpliceReason {
+    /// As it stands in labels.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::HeadTooLarge => "head_too_large",
+            Self::Upgraded => "upgraded",
+            Self::TooManyOpen => "too_many_open",
+            Self::Unsolicited => "unsolicited",
+        }
+    }
+}
+
 /// A request head as a tap has read it. Borrowed from the connection's bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestHead<'a> {
@@ -127,4 +140,18 @@ pub enum End {
     Refused,
     /// The connection turned into a splice under it, so that its end cannot be seen.
     Unseen,
+}
+
+impl End {
+    /// As it stands in labels and in `error.type`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Upgraded => "upgraded",
+            Self::ClientReset => "client_reset",
+            Self::ServerReset => "server_reset",
+            Self::Refused => "refused",
+            Self::Unseen => "unseen",
+        }
+    }
 }
