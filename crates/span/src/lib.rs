@@ -3,6 +3,7 @@
 //! Pure: bytes in, values out. No I/O, no clock, no randomness of its own, and nothing that comes from the wire
 //! can make it panic.
 
+pub mod baggage;
 mod context;
 mod dialect;
 mod edits;
