@@ -13,7 +13,7 @@ const UPPER_HALF: &[u8] = b"_dd.p.tid=";
 
 /// What the `x-datadog-*` say. `None`: they are not well-formed.
 ///
-/// A trace without a parent, or with parent 0, comes from a browser or a synthetic test: its first span is ours.
+/// Zero is none. A trace without a parent comes from a browser or a synthetic test: its first span is ours.
 pub(crate) fn read(headers: &Headers<'_>) -> Option<Carried> {
     let sampled = match headers.value(Header::DatadogPriority) {
         Some(priority) => Some(is_kept(priority)?),
@@ -26,7 +26,10 @@ pub(crate) fn read(headers: &Headers<'_>) -> Option<Carried> {
     let Some(low) = headers.value(Header::DatadogTraceId) else {
         return parent.is_none().then_some(Carried::decision(Some(sampled?)));
     };
-    let low = decimal::<u64>(low).filter(|low| *low != 0)?;
+    let low = decimal::<u64>(low)?;
+    if low == 0 {
+        return Some(Carried::decision(sampled));
+    }
     let high = headers
         .value(Header::DatadogTags)
         .and_then(upper_half)
