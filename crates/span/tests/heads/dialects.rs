@@ -335,6 +335,7 @@ mod b3_multi {
         }
         assert_eq!(decided(&[("x-b3-sampled", "0")]), Some(false));
         assert_eq!(decided(&[("x-b3-flags", "1")]), Some(true));
+        assert_eq!(decided(&[("x-b3-flags", "0")]), None);
     }
 
     #[test]
@@ -344,7 +345,6 @@ mod b3_multi {
             &[IDS[1]],
             &[("x-b3-parentspanid", "05e3ac9a4f6e3b90")],
             &[("x-b3-sampled", "?")],
-            &with(&[("x-b3-flags", "2")]),
             &with(&[("x-b3-parentspanid", "")]),
             &with(&[("x-b3-spanid", "b7ad6b7169203332")]),
         ] {
