@@ -2,7 +2,7 @@
 
 use span::{Dialect, DialectSet, Edits, Field, SpanContext, SpanId, TraceFlags, TraceId, read, write};
 
-/// Lines of `data` become the values of `names`, in order; the first line's last byte says how the trace goes on.
+/// Lines of `data` become the values of `names`, in order; its last byte says how the trace goes on.
 pub fn one_dialect(dialect: Dialect, names: &[&str], data: &[u8]) {
     let (choice, data) = data.split_last().unwrap_or((&0, &[]));
     let values = data.split(|byte| *byte == b'\n');
@@ -20,7 +20,8 @@ pub fn one_dialect(dialect: Dialect, names: &[&str], data: &[u8]) {
     assert_eq!(seen.parent().map(|parent| parent.dialect), Some(dialect));
 }
 
-/// Lines of `data` become fields: name, colon, value. Every dialect is written.
+/// Lines of `data` become fields: name, colon, value; its last byte says which dialects are configured and how the
+/// trace goes on.
 pub fn whole_head(data: &[u8]) {
     let (choice, data) = data.split_last().unwrap_or((&0, &[]));
     let fields: Vec<_> = data
@@ -85,7 +86,7 @@ fn read_and_write(fields: &[Field<'_>], choice: u8, configured: DialectSet) -> V
     assert_eq!(seen.present(), there.iter().chain(configured.iter()).collect());
     if let Some(parent) = seen.parent() {
         assert!(!parent.conflict);
-        assert_eq!(parent.context.trace_id.low(), context.trace_id.low());
+        assert_eq!(parent.context.trace_id, context.trace_id);
         assert_eq!(parent.context.span_id, context.span_id);
         assert_eq!(parent.sampled, Some(context.flags.is_sampled()));
     }

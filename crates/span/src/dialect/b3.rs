@@ -166,7 +166,7 @@ pub(crate) mod multi {
 /// 64 or 128 bits.
 fn read_trace_id(digits: &[u8]) -> Option<TraceId> {
     match digits.len() {
-        16 | 32 => hex::number(digits, 32).and_then(TraceId::from_u128),
+        16 | 32 => TraceId::from_short_hex(digits),
         _ => None,
     }
 }

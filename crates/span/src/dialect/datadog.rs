@@ -31,8 +31,8 @@ pub(crate) fn read(headers: &Headers<'_>) -> Option<Carried> {
         return Some(Carried::decision(sampled));
     }
     let high = headers
-        .value(Header::DatadogTags)
-        .and_then(upper_half)
+        .values(Header::DatadogTags)
+        .find_map(upper_half)
         .unwrap_or(0);
     Some(Carried {
         trace_id: TraceId::from_u128(u128::from(high) << 64 | u128::from(low)),
@@ -61,16 +61,19 @@ pub(crate) fn write(headers: &Headers<'_>, outgoing: &Outgoing, edits: &mut Edit
         kept.unwrap_or(&[outgoing.sampled_digit()]),
     );
 
-    let tags = headers.value(Header::DatadogTags);
-    if tags.is_some() || trace_id.high() != 0 {
-        let mut written = Vec::new();
-        write_tags(tags.unwrap_or_default(), trace_id.high(), &mut written);
-        headers.put_text(Header::DatadogTags, edits, &written);
+    let high = trace_id.high();
+    if headers.value(Header::DatadogTags).is_some() {
+        headers.rewrite(Header::DatadogTags, edits, |tags, out| {
+            write_tags(tags, high, out);
+        });
+    } else if high != 0 {
+        headers.put(Header::DatadogTags, edits, |out| write_tags(b"", high, out));
     }
 }
 
 /// The tags as they are, with the upper half in its place; behind them, if it has none and is not zero.
 fn write_tags(tags: &[u8], high: u64, out: &mut Vec<u8>) {
+    let start = out.len();
     let mut missing = high != 0;
     for (place, tag) in tags.split(|byte| *byte == b',').enumerate() {
         if place > 0 {
@@ -85,7 +88,7 @@ fn write_tags(tags: &[u8], high: u64, out: &mut Vec<u8>) {
         }
     }
     if missing {
-        if !out.is_empty() {
+        if out.len() > start {
             out.push(b',');
         }
         out.extend_from_slice(UPPER_HALF);

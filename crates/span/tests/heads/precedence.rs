@@ -43,7 +43,7 @@ fn another_trace_is_a_conflict_and_half_an_id_is_not() {
 
 #[test]
 fn a_broken_winner_makes_room_for_the_next() {
-    let head = Head::of(&[("traceparent", "00-bad"), JAEGER]);
+    let head = Head::of(&[("traceparent", "00-bad"), ("tracestate", "a=1"), JAEGER]);
     let fields = head.fields();
     let seen = read(&fields);
     let parent = seen.parent().unwrap();
@@ -51,6 +51,7 @@ fn a_broken_winner_makes_room_for_the_next() {
         (parent.dialect, parent.sampled, parent.debug),
         (Dialect::Jaeger, Some(true), true)
     );
+    assert!(parent.tracestate.is_none());
     assert!(seen.malformed().iter().eq([Dialect::W3c]));
 }
 
@@ -124,6 +125,24 @@ fn baggage_and_everything_else_pass_untouched() {
         &mut edits,
     );
     assert_eq!(head.edited(&edits).0[..others.len()], Head::of(&others).0);
+}
+
+#[test]
+fn a_long_field_is_not_copied_into_every_repetition_of_it() {
+    let long = "a=b,".repeat(10_000);
+    let mut fields = vec![("x-datadog-trace-id", "5"), ("x-datadog-tags", long.as_str())];
+    fields.extend([("x-datadog-tags", "c=d"); 100]);
+    let head = Head::of(&fields);
+    let fields = head.fields();
+    let context = read(&Head::of(&[W3C]).fields()).parent().unwrap().context;
+    let mut edits = Edits::default();
+    write(&read(&fields), &context, None, DialectSet::default(), &mut edits);
+    let head = head.edited(&edits);
+    assert_eq!(
+        head.0[1].1.len(),
+        long.len() + ",_dd.p.tid=0af7651916cd43dd".len()
+    );
+    assert_eq!(head.0[101].1, b"c=d,_dd.p.tid=0af7651916cd43dd");
 }
 
 #[test]
