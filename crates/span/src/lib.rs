@@ -3,7 +3,7 @@
 //! Pure: bytes in, values out. No I/O, no clock, no randomness of its own, and nothing that comes from the wire
 //! can make it panic.
 //!
-//! A request head goes through two functions: [`read`] says what its trace headers mean, [`write`] makes all of them
+//! A request head goes through two functions: [`read`] says what its trace headers mean, [`write()`] makes all of them
 //! mean something else.
 //!
 //! ```

@@ -42,7 +42,7 @@ pub(crate) fn read(headers: &Headers<'_>) -> Option<Carried> {
 }
 
 /// Puts ids and priority, which keeps its value where that says the same, and the upper half among the other tags.
-pub(crate) fn write(headers: &Headers<'_>, outgoing: &Outgoing, edits: &mut Edits) {
+pub(crate) fn write(headers: &Headers<'_>, before: Option<&Carried>, outgoing: &Outgoing, edits: &mut Edits) {
     let trace_id = outgoing.context.trace_id;
     for (header, number) in [
         (Header::DatadogTraceId, trace_id.low()),
@@ -53,7 +53,7 @@ pub(crate) fn write(headers: &Headers<'_>, outgoing: &Outgoing, edits: &mut Edit
         });
     }
 
-    let priority = headers.value(Header::DatadogPriority);
+    let priority = before.and(headers.value(Header::DatadogPriority));
     let kept = priority.filter(|value| is_kept(value) == Some(outgoing.sampled()));
     headers.put_text(
         Header::DatadogPriority,

@@ -130,8 +130,13 @@ fn baggage_and_everything_else_pass_untouched() {
 #[test]
 fn a_long_field_is_not_copied_into_every_repetition_of_it() {
     let long = "a=b,".repeat(10_000);
+    let priority = format!("{}1", "0".repeat(10_000));
     let mut fields = vec![("x-datadog-trace-id", "5"), ("x-datadog-tags", long.as_str())];
     fields.extend([("x-datadog-tags", "c=d"); 100]);
+    fields.extend([
+        ("x-datadog-sampling-priority", priority.as_str()),
+        ("x-datadog-sampling-priority", "1"),
+    ]);
     let head = Head::of(&fields);
     let fields = head.fields();
     let context = read(&Head::of(&[W3C]).fields()).parent().unwrap().context;
@@ -143,6 +148,7 @@ fn a_long_field_is_not_copied_into_every_repetition_of_it() {
         long.len() + ",_dd.p.tid=0af7651916cd43dd".len()
     );
     assert_eq!(head.0[101].1, b"c=d,_dd.p.tid=0af7651916cd43dd");
+    assert_eq!(head.0[103].1, b"0");
 }
 
 #[test]
