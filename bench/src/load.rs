@@ -97,6 +97,8 @@ pub struct Outcome {
     pub p99_us: f64,
     /// CPU time of the watched process in the window over exchanges completed in it, in µs.
     pub cpu_us_per_request: Option<f64>,
+    /// Share of the window in which the watched process could have run but something else had its CPU.
+    pub waited_share: Option<f64>,
 }
 
 /// Opens the clients of a shape: one for each request that can be in flight.
@@ -146,9 +148,9 @@ pub async fn run(clients: Vec<Client>, plan: Plan) -> io::Result<Outcome> {
     tokio::time::sleep(plan.warmup).await;
     tally.lock().latencies.reset();
     let began = Instant::now();
-    let cpu_before = plan.watch.map(cost::cpu_time).transpose()?;
+    let before = plan.watch.map(cost::scheduled).transpose()?;
     tokio::time::sleep(plan.window).await;
-    let cpu_after = plan.watch.map(cost::cpu_time).transpose()?;
+    let after = plan.watch.map(cost::scheduled).transpose()?;
     let seconds = began.elapsed().as_secs_f64();
     let latencies = tally.lock().latencies.clone();
 
@@ -156,9 +158,9 @@ pub async fn run(clients: Vec<Client>, plan: Plan) -> io::Result<Outcome> {
     while work.join_next().await.is_some() {}
 
     let measured = latencies.len() as f64;
-    let cpu = cpu_before
-        .zip(cpu_after)
-        .map(|(before, after)| after.saturating_sub(before));
+    let ends = before.zip(after);
+    let ran = ends.map(|(before, after)| after.ran.saturating_sub(before.ran));
+    let waited = ends.map(|(before, after)| after.waited.saturating_sub(before.waited));
     let counts = tally.lock();
     Ok(Outcome {
         completed: counts.completed,
@@ -167,7 +169,8 @@ pub async fn run(clients: Vec<Client>, plan: Plan) -> io::Result<Outcome> {
         requests_per_second: measured / seconds,
         p50_us: latencies.value_at_quantile(0.50) as f64 / 1e3,
         p99_us: latencies.value_at_quantile(0.99) as f64 / 1e3,
-        cpu_us_per_request: cpu.map(|cpu| cpu.as_secs_f64() * 1e6 / measured.max(1.0)),
+        cpu_us_per_request: ran.map(|ran| ran.as_secs_f64() * 1e6 / measured.max(1.0)),
+        waited_share: waited.map(|waited| waited.as_secs_f64() / seconds),
     })
 }
 

@@ -33,10 +33,10 @@ struct Args {
     #[arg(long, env = "BENCH_PROTOCOLS", value_enum, value_delimiter = ',', default_values_t = [Protocol::H1, Protocol::H2c])]
     protocols: Vec<Protocol>,
     /// How often everything is measured; the median is reported.
-    #[arg(long, env = "BENCH_ROUNDS", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, env = "BENCH_ROUNDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// Seconds of each measured window.
-    #[arg(long, env = "BENCH_SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=600))]
+    #[arg(long, env = "BENCH_SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
     /// Requests per second of the paced runs, which measure added latency and that no span is dropped.
     #[arg(long, env = "BENCH_RATE", default_value = "5000")]
@@ -105,6 +105,12 @@ fn run(args: &Args) -> io::Result<()> {
     let json = args.out.join("sidecar.json");
     std::fs::write(&json, serde_json::to_string_pretty(&rows)? + "\n")?;
     show(&format!("{}\n{}", report::table(&rows), report::promises(&rows)));
+    if let Some(share) = report.disturbed() {
+        progress(&format!(
+            "warning: a contender waited {:.0} % of a window for its core: other work runs on this machine, and these numbers are worth less",
+            share * 100.0
+        ));
+    }
     progress(&format!("written to {}", json.display()));
     Ok(())
 }

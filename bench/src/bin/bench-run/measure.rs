@@ -17,13 +17,15 @@ use bench::{
 
 use crate::{
     contender::{Contender, Place, Programs},
-    process::{Cores, Process, free_address},
+    process::{Cores, Process, Stdout, free_address},
 };
 
 /// How long the last spans may take: more than Envoy's flush interval of 5 s.
 const LAST_SPANS: Duration = Duration::from_secs(8);
 /// How long a process is left alone before its memory is read.
-const SETTLE: Duration = Duration::from_millis(1_500);
+const SETTLE: Duration = Duration::from_millis(500);
+/// How long idle connections are left alone before memory is read: whoever gives buffers back has had time to.
+const IDLE: Duration = Duration::from_secs(2);
 
 /// Everything that all measurements have in common.
 #[derive(Debug)]
@@ -46,6 +48,7 @@ pub(crate) struct Round {
     pub(crate) paced_cpu_us_per_request: Option<f64>,
     pub(crate) latency: Latency,
     pub(crate) rss_idle_mib: Option<f64>,
+    pub(crate) waited_share: Option<f64>,
 }
 
 /// Latency at the fixed rate, in µs.
@@ -61,7 +64,7 @@ impl Bench {
         let mut scene = Scene::set(self, contender, protocol)?;
         let rss_idle_mib = scene.resident_kib()?.map(|kib| kib as f64 / 1024.0);
 
-        let closed = scene.load(&format!("--warmup 1 --seconds {}", self.window.as_secs()))?;
+        let closed = scene.load(&format!("--warmup 0.5 --seconds {}", self.window.as_secs()))?;
         let spans = scene.spans_of(&closed)?;
         let paced = scene.load(&format!(
             "--warmup 0.5 --seconds {} --rate {}",
@@ -81,6 +84,7 @@ impl Bench {
                 p99_us: paced.p99_us,
             },
             rss_idle_mib,
+            waited_share: closed.waited_share,
         })
     }
 
@@ -101,7 +105,7 @@ impl Bench {
         let mut holder =
             scene.start_load("bench-load-idle", &format!("--connections {} --idle", self.idle))?;
         holder.first_line()?;
-        thread::sleep(SETTLE);
+        thread::sleep(IDLE);
         let after = scene.resident_kib()?.unwrap_or_default();
         Ok((after as f64 - before as f64) / f64::from(self.idle))
     }
@@ -146,7 +150,7 @@ impl<'a> Scene<'a> {
             .arg("--listen")
             .arg(place.origin.to_string())
             .args(["--protocol", protocol.name()]);
-        let mut origin = Process::start("bench-origin", command, rest, &logs)?;
+        let mut origin = Process::start("bench-origin", command, rest, &logs, Stdout::Log)?;
         origin.wait_for(place.origin)?;
 
         let mut command = bench.programs.own("bench-otlp-sink");
@@ -155,13 +159,19 @@ impl<'a> Scene<'a> {
             .arg(place.sink.to_string())
             .arg("--count")
             .arg(count.to_string());
-        let mut sink = Process::start("bench-otlp-sink", command, rest, &logs)?;
+        let mut sink = Process::start("bench-otlp-sink", command, rest, &logs, Stdout::Log)?;
         sink.wait_for(count)?;
 
         let process = match bench.programs.contender(contender, protocol, place, &logs)? {
             None => None,
             Some(command) => {
-                let mut process = Process::start(contender.name(), command, &bench.cores.contender, &logs)?;
+                let mut process = Process::start(
+                    contender.name(),
+                    command,
+                    &bench.cores.contender,
+                    &logs,
+                    Stdout::Log,
+                )?;
                 process.wait_for(place.listen)?;
                 Some(process)
             }
@@ -232,7 +242,7 @@ impl<'a> Scene<'a> {
             .arg(self.target.to_string())
             .args(["--protocol", self.protocol.name()]);
         command.args(arguments.split_ascii_whitespace());
-        Process::start(name, command, &self.bench.cores.rest, &self.logs)
+        Process::start(name, command, &self.bench.cores.rest, &self.logs, Stdout::Here)
     }
 
     /// Spans that came in for each request of this load; waits for the last ones while some are missing.

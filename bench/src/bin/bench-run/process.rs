@@ -65,6 +65,15 @@ pub(crate) fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind("127.0.0.1:0")?.local_addr()
 }
 
+/// Where a child's stdout goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stdout {
+    /// To its log, as its stderr.
+    Log,
+    /// To us: [`Process::first_line`].
+    Here,
+}
+
 /// A running child. Dropped, it is told to end, and made to if it does not.
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -74,16 +83,23 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts a program on its core, its output in `LOGS/NAME.log`. It holds a pipe as its stdin.
-    pub(crate) fn start(name: &str, mut command: Command, core: &CpuSet, logs: &Path) -> io::Result<Self> {
+    /// Starts a program on its core, its output in `LOGS/NAME.log`. Its stdin ends when it is dropped.
+    pub(crate) fn start(
+        name: &str,
+        mut command: Command,
+        core: &CpuSet,
+        logs: &Path,
+        stdout: Stdout,
+    ) -> io::Result<Self> {
         let log = logs.join(format!("{name}.log"));
         let file = File::create(&log)?;
-        command.stdin(Stdio::piped()).stderr(file.try_clone()?);
-        if name.starts_with("bench-load") {
-            command.stdout(Stdio::piped());
-        } else {
-            command.stdout(file);
-        }
+        command
+            .stdin(Stdio::piped())
+            .stderr(file.try_clone()?)
+            .stdout(match stdout {
+                Stdout::Log => Stdio::from(file),
+                Stdout::Here => Stdio::piped(),
+            });
         // a child starts on the cores of the thread that makes it, before its first instruction
         let own = sched_getaffinity(Pid::from_raw(0))?;
         sched_setaffinity(Pid::from_raw(0), core)?;

@@ -10,6 +10,9 @@ use crate::{
     measure::{Latency, Round},
 };
 
+/// More waiting than this is other work on the machine; a contender's own threads cause less.
+const DISTURBED: f64 = 0.05;
+
 /// One contender with one protocol; `null` where nothing was measured, or nothing is there to measure.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Row {
@@ -61,6 +64,15 @@ impl Report {
             .entry((protocol, contender))
             .or_default()
             .kib_per_idle_connection = Some(kib_per_connection);
+    }
+
+    /// The largest share of a window in which a contender waited for its core, if that is enough to spoil the numbers.
+    pub(crate) fn disturbed(&self) -> Option<f64> {
+        let rounds = self.0.values().flat_map(|found| &found.rounds);
+        let most = rounds
+            .filter_map(|round| round.waited_share)
+            .max_by(f64::total_cmp)?;
+        (most > DISTURBED).then_some(most)
     }
 
     /// The medians, by protocol and contender.
@@ -193,6 +205,7 @@ mod tests {
                 p99_us: 2.0 * p50_us,
             },
             rss_idle_mib: Some(8.0),
+            waited_share: Some(0.0),
         }
     }
 
