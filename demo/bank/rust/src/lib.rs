@@ -61,7 +61,10 @@ where
         tokio::spawn(async move {
             let service = service_fn(move |request| answer(handler.clone(), request));
             // a client that goes away in the middle of a request is no concern of the bank
-            http1::Builder::new().serve_connection(TokioIo::new(socket), service).await.ok();
+            http1::Builder::new()
+                .serve_connection(TokioIo::new(socket), service)
+                .await
+                .ok();
         });
     }
 }
@@ -75,13 +78,20 @@ where
     let (status, document) = match Limited::new(body, BODY_LIMIT).collect().await {
         Ok(body) => {
             let path = head.uri.path().to_owned();
-            handler(Call { method: head.method, path, body: body.to_bytes() }).await
+            handler(Call {
+                method: head.method,
+                path,
+                body: body.to_bytes(),
+            })
+            .await
         }
         Err(_) => refusal(StatusCode::BAD_REQUEST, "the request did not arrive whole"),
     };
     let mut response = Response::new(Full::new(Bytes::from(document.to_string())));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
 }
 

@@ -30,9 +30,15 @@ async fn main() -> io::Result<()> {
     serve(port(), move |call| handle(Arc::clone(&ledger), call)).await
 }
 
-#[expect(clippy::disallowed_methods, reason = "a demo service: its one setting is read here")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a demo service: its one setting is read here"
+)]
 fn port() -> u16 {
-    env::var("PORT").ok().and_then(|port| port.parse().ok()).unwrap_or(8080)
+    env::var("PORT")
+        .ok()
+        .and_then(|port| port.parse().ok())
+        .unwrap_or(8080)
 }
 
 async fn handle(ledger: Ledger, call: Call) -> Answer {
@@ -80,8 +86,14 @@ mod tests {
     #[test]
     fn an_entry_changes_the_balance() {
         let ledger = ledger();
-        assert_eq!(enter(&ledger, Some(1), -200), (StatusCode::OK, json!({ "balance": 300 })));
-        assert_eq!(tell(&ledger, Some(1)), (StatusCode::OK, json!({ "balance": 300 })));
+        assert_eq!(
+            enter(&ledger, Some(1), -200),
+            (StatusCode::OK, json!({ "balance": 300 }))
+        );
+        assert_eq!(
+            tell(&ledger, Some(1)),
+            (StatusCode::OK, json!({ "balance": 300 }))
+        );
     }
 
     #[test]

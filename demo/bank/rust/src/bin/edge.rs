@@ -36,7 +36,10 @@ async fn main() -> io::Result<()> {
     serve(port, move |call| handle(edge.clone(), call)).await
 }
 
-#[expect(clippy::disallowed_methods, reason = "a demo service: its few settings are read here")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a demo service: its few settings are read here"
+)]
 fn setting(name: &str, default: &str) -> String {
     env::var(name).unwrap_or_else(|_| default.to_owned())
 }
