@@ -33,7 +33,7 @@ impl Console {
         let writer = std::thread::Builder::new().spawn(move || {
             while let Some(line) = waiting.blocking_recv() {
                 // a terminal that is gone is no reason for the mesh to end
-                writeln!(io::stdout(), "{line}").ok();
+                drop(writeln!(io::stdout(), "{line}"));
             }
         })?;
         Ok((Self { lines, show, names }, Writer(writer)))
@@ -77,7 +77,7 @@ impl Console {
             .map_or(Look::Strong, Look::Nth);
         let name = self.style().paint(look, format_args!("{name:width$}"));
         // the writer ends after the last console
-        self.lines.send(format!("{name} {between} {what}")).await.ok();
+        drop(self.lines.send(format!("{name} {between} {what}")).await);
     }
 
     fn style(&self) -> Style {
@@ -91,12 +91,12 @@ impl Writer {
     /// Waits until everything is written. Every [`Console`] has to be gone.
     pub(super) fn finish(self) {
         // a writer that panicked has nothing more to write
-        self.0.join().ok();
+        drop(self.0.join());
     }
 }
 
 /// Says what went wrong where no mesh is running (yet).
 pub fn complain(error: &dyn std::error::Error) {
     // there is nowhere to say that this failed
-    writeln!(io::stderr(), "meshtrace: {error}").ok();
+    drop(writeln!(io::stderr(), "meshtrace: {error}"));
 }

@@ -52,7 +52,7 @@ fn enter() -> Result<ExitCode, Error> {
     match lifeline::receive_users(&lifeline).map_err(Error::Lifeline)? {
         None => return Ok(ExitCode::FAILURE),
         Some(Users::One) if made == Namespaces::Unprivileged => {
-            map_own_user(uid, gid).map_err(Error::Forbidden)?
+            map_own_user(uid, gid).map_err(Error::Forbidden)?;
         }
         Some(Users::One | Users::Many) => {}
     }

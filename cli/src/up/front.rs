@@ -107,7 +107,7 @@ pub async fn up(options: &Options) -> Result<ExitCode, Error> {
         () = any(&mut stop) => {}
     }
     // an error means that it is ending already
-    (&lifeline).write_all(&[STOP]).ok();
+    drop((&lifeline).write_all(&[STOP]));
     tokio::select! {
         status = middle.wait() => Ok(code(status?)),
         () = again(&mut stop) => Ok(ExitCode::from(130)),

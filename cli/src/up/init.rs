@@ -9,6 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::mount::{MsFlags, mount, umount};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
@@ -109,8 +110,10 @@ fn mount_own(hosts: &str) -> Result<(), Error> {
     umount("/tmp").map_err(failed("/etc/hosts"))?;
     // where a container hides parts of /proc this is refused; the services then see the machine's processes in it
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("proc"), "/proc", Some("proc"), flags, NOTHING).ok();
-    Ok(())
+    match mount(Some("proc"), "/proc", Some("proc"), flags, NOTHING) {
+        Ok(()) | Err(Errno::EPERM) => Ok(()),
+        Err(errno) => Err(failed("/proc")(errno)),
+    }
 }
 
 /// From an empty namespace to a running mesh and back.
@@ -143,7 +146,7 @@ async fn mesh(handed: Handed, listeners: Vec<TcpListener>, lifeline: UnixStream)
         collector.start(replica, namespace);
     }
     // in any case: how the collector does is on the console
-    timeout(COLLECTOR_START, collector.settled()).await.ok();
+    drop(timeout(COLLECTOR_START, collector.settled()).await);
     let mut services = Group::new(kit.clone(), manner);
     for (replica, namespace) in plan.replicas.clone().into_iter().zip(namespaces) {
         services.start(replica, namespace);
@@ -260,7 +263,7 @@ impl Group {
         async move {
             for ready in unready {
                 // an error means that it ended before
-                ready.await.ok();
+                drop(ready.await);
             }
         }
     }

@@ -127,7 +127,7 @@ async fn ip(namespace: &Netns, script: String, reaper: &Reaper) -> Result<(), Er
     let mut child = reaper.start(namespace, command).await.map_err(Error::Start)?;
     if let Some(mut input) = child.process.stdin.take() {
         // a script is a few kilobytes at most, which a pipe takes at once; if ip ends early it says why
-        input.write_all(script.as_bytes()).ok();
+        drop(input.write_all(script.as_bytes()));
     }
     let complaint = child.process.stderr.take();
     match child.exit().await {

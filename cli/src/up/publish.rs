@@ -36,7 +36,7 @@ pub(super) fn forward(listener: TcpListener, published: Published) -> io::Result
             let target = *target;
             tokio::spawn(async move {
                 // whatever ends it, both sides see it end
-                carry(client, target).await.ok();
+                drop(carry(client, target).await);
                 drop(place);
             });
         }

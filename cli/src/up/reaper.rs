@@ -98,7 +98,7 @@ impl Reaper {
             };
             if let Some(ended) = awaited.remove(&pid.as_raw()) {
                 // nobody may want to know any more
-                ended.send(exit).ok();
+                ended.send(exit).unwrap_or_default();
             }
         }
     }
@@ -123,7 +123,7 @@ impl Started {
     /// Signals it and everything that it started in its process group.
     pub(super) fn signal(&self, signal: Signal) {
         // an error means that none of them is left
-        killpg(pid(&self.process), signal).ok();
+        killpg(pid(&self.process), signal).unwrap_or_default();
     }
 }
 

@@ -69,9 +69,9 @@ pub(super) async fn live(
         },
         () = told(&mut stop) => End::Stopped,
     };
-    // it may have failed and be gone already
-    stop_sidecar.send(true).ok();
-    carrying.await.ok();
+    stop_sidecar.send_replace(true);
+    // what became of it is on the console
+    drop(carrying.await);
     end
 }
 

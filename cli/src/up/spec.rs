@@ -74,7 +74,7 @@ pub(super) fn read(name: &str, source: &str) -> Result<Mesh, Problems> {
     let services: Vec<_> = root
         .section("services")
         .named()
-        .map(|(name, section)| service(name, section))
+        .map(|(name, section)| service(&document, name, section))
         .collect();
     if services.is_empty() {
         root.problem("services", "at least one service, as `name: {command: ...}`");
@@ -99,9 +99,9 @@ fn collector(mut section: Section<'_>) -> Option<SocketAddr> {
     (enabled != Some(false)).then(|| publish.unwrap_or_else(|| loopback(port::QUERY)))
 }
 
-fn service(name: String, mut section: Section<'_>) -> Service {
+fn service(document: &Document, name: String, mut section: Section<'_>) -> Service {
     if let Err(what) = service_name(&name) {
-        section.problem("", what);
+        document.problem(section.place(), what);
     }
     let command = section.required("command", command).unwrap_or_default();
     let workdir = section

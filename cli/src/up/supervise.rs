@@ -147,7 +147,7 @@ pub(super) async fn keep(
 
 /// Waits until `stop` becomes true; whoever could say so being gone counts too.
 pub(super) async fn told(stop: &mut watch::Receiver<bool>) {
-    stop.wait_for(|stop| *stop).await.ok();
+    drop(stop.wait_for(|stop| *stop).await);
 }
 
 async fn start(program: &Program, kit: &Kit) -> io::Result<Started> {
@@ -213,7 +213,7 @@ async fn announce(
         .await;
     if let Some(ready) = ready.take() {
         // the one who asked may have been told to stop meanwhile
-        ready.send(()).ok();
+        ready.send(()).unwrap_or_default();
     }
     pending().await
 }

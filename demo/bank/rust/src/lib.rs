@@ -61,10 +61,11 @@ where
         tokio::spawn(async move {
             let service = service_fn(move |request| answer(handler.clone(), request));
             // a client that goes away in the middle of a request is no concern of the bank
-            http1::Builder::new()
-                .serve_connection(TokioIo::new(socket), service)
-                .await
-                .ok();
+            drop(
+                http1::Builder::new()
+                    .serve_connection(TokioIo::new(socket), service)
+                    .await,
+            );
         });
     }
 }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 /// What every account holds when the bank opens, in cents.
-const OPENING: i64 = 1_000_00;
+const OPENING: i64 = 100_000;
 /// Accounts `1` to this one exist.
 const ACCOUNTS: u32 = 8;
 
