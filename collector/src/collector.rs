@@ -94,12 +94,20 @@ impl Collector {
         let (stopping, stopped) = watch::channel(false);
         let (drained, all_drained) = watch::channel(false);
         let ingest = Arc::new(Ingest::new(Arc::clone(&self.store), Arc::clone(&self.metrics)));
-        let admin = admin::router(Arc::clone(&self.store), Arc::clone(&self.metrics), stopped.clone());
+        let admin = admin::router(
+            Arc::clone(&self.store),
+            Arc::clone(&self.metrics),
+            stopped.clone(),
+        );
         let admin = tokio::spawn(serve(self.admin, admin, all_drained));
         let sweep = tokio::spawn(sweep(Arc::clone(&self.store), self.metrics));
         let working = async {
             tokio::join!(
-                serve(self.grpc, ingest::grpc_router(Arc::clone(&ingest)), stopped.clone()),
+                serve(
+                    self.grpc,
+                    ingest::grpc_router(Arc::clone(&ingest)),
+                    stopped.clone()
+                ),
                 serve(self.http, ingest::http_router(ingest), stopped.clone()),
                 serve(self.query, api::router(self.store), stopped),
             );
@@ -117,7 +125,11 @@ impl Collector {
     }
 }
 
-async fn bind(address: SocketAddr, purpose: &'static str, flag: &'static str) -> Result<TcpListener, StartError> {
+async fn bind(
+    address: SocketAddr,
+    purpose: &'static str,
+    flag: &'static str,
+) -> Result<TcpListener, StartError> {
     listen(address).await.map_err(|error| StartError::Listen {
         address,
         purpose,

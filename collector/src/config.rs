@@ -147,23 +147,33 @@ impl Config {
                     Some(ValueSource::EnvVariable) => setting.variable,
                     _ => setting.flag,
                 };
-                Some(((place, setting.key), matches.get_one::<String>(setting.key)?.clone()))
+                Some((
+                    (place, setting.key),
+                    matches.get_one::<String>(setting.key)?.clone(),
+                ))
             })
             .collect();
         let document = Document::new("meshtrace-collector", "", &said);
         let mut root = document.root();
         // What does not parse is among the problems, so that what stands in for it is never used.
         let mut address = |key| {
-            root.required(key, parsed("an address with a port, such as [::]:4317 or 127.0.0.1:4317"))
-                .unwrap_or(SocketAddr::from(([0; 4], 0)))
+            root.required(
+                key,
+                parsed("an address with a port, such as [::]:4317 or 127.0.0.1:4317"),
+            )
+            .unwrap_or(SocketAddr::from(([0; 4], 0)))
         };
         let config = Self {
             otlp_grpc: address("otlp_grpc"),
             otlp_http: address("otlp_http"),
             query: address("query"),
             admin: address("admin"),
-            store_max_bytes: root.required("store_max_bytes", |value| size(&text(value)?)).unwrap_or(0),
-            retention: root.required("retention", |value| age(&text(value)?)).unwrap_or(Duration::ZERO),
+            store_max_bytes: root
+                .required("store_max_bytes", |value| size(&text(value)?))
+                .unwrap_or(0),
+            retention: root
+                .required("retention", |value| age(&text(value)?))
+                .unwrap_or(Duration::ZERO),
             log: root.required("log", text).unwrap_or_default(),
         };
         let addresses = [
@@ -175,7 +185,10 @@ impl Config {
         for (index, (key, address)) in addresses.iter().enumerate() {
             let others = addresses.iter().take(index);
             if address.port() != 0 && others.into_iter().any(|(_, other)| other == address) {
-                root.problem(key, format_args!("`{address}` is taken by another setting; each needs its own"));
+                root.problem(
+                    key,
+                    format_args!("`{address}` is taken by another setting; each needs its own"),
+                );
             }
         }
         root.finish();
@@ -195,7 +208,11 @@ fn size(text: &str) -> Result<u64, String> {
         "GiB" => Some(1 << 30),
         _ => None,
     };
-    let bytes = number.parse::<u64>().ok().zip(unit).and_then(|(number, unit)| number.checked_mul(unit));
+    let bytes = number
+        .parse::<u64>()
+        .ok()
+        .zip(unit)
+        .and_then(|(number, unit)| number.checked_mul(unit));
     bytes
         .filter(|bytes| *bytes >= MIN_STORE_BYTES)
         .ok_or_else(|| format!("`{text}` {allowed}"))
@@ -235,15 +252,25 @@ mod tests {
             "--retention=0",
         ]);
         let problems = problems.unwrap_err();
-        let places: Vec<_> = problems.list().iter().filter_map(|line| line.split(": ").next()).collect();
-        assert_eq!(places, ["--otlp-grpc", "--store-max-bytes", "--retention", "--query"]);
+        let places: Vec<_> = problems
+            .list()
+            .iter()
+            .filter_map(|line| line.split(": ").next())
+            .collect();
+        assert_eq!(
+            places,
+            ["--otlp-grpc", "--store-max-bytes", "--retention", "--query"]
+        );
     }
 
     #[test]
     fn no_variable_is_one_that_kubernetes_sets_for_a_service() {
         for setting in settings() {
             let rest = setting.variable.strip_prefix("MESHTRACE_COLLECTOR_").unwrap();
-            assert!(!rest.starts_with("PORT") && !rest.starts_with("SERVICE"), "{rest}");
+            assert!(
+                !rest.starts_with("PORT") && !rest.starts_with("SERVICE"),
+                "{rest}"
+            );
         }
     }
 }

@@ -28,14 +28,17 @@ impl Calls {
         let tree = Tree::new(spans);
         let mut continued = HashSet::new();
         for span in spans {
-            if let Some(caller) = tree.caller(span).filter(|caller| caller.service() != span.service()) {
+            if let Some(caller) = tree
+                .caller(span)
+                .filter(|caller| caller.service() != span.service())
+            {
                 continued.insert(caller.span_id);
                 self.count(caller.service(), span.service());
             }
         }
-        let unanswered = spans
-            .iter()
-            .filter(|span| matches!(span.kind, Kind::Client | Kind::Producer) && !continued.contains(&span.span_id));
+        let unanswered = spans.iter().filter(|span| {
+            matches!(span.kind, Kind::Client | Kind::Producer) && !continued.contains(&span.span_id)
+        });
         for span in unanswered {
             if let Some(peer) = peer(span).filter(|peer| *peer != span.service()) {
                 self.count(span.service(), peer);
@@ -65,7 +68,8 @@ struct Tree<'a> {
 impl<'a> Tree<'a> {
     fn new(spans: &'a [Arc<Span>]) -> Self {
         let (clients, others): (Vec<_>, Vec<_>) = spans.iter().partition(|span| span.kind == Kind::Client);
-        let by_id = |spans: Vec<&'a Arc<Span>>| spans.into_iter().map(|span| (span.span_id, &**span)).collect();
+        let by_id =
+            |spans: Vec<&'a Arc<Span>>| spans.into_iter().map(|span| (span.span_id, &**span)).collect();
         Self {
             clients: by_id(clients),
             others: by_id(others),
@@ -74,7 +78,10 @@ impl<'a> Tree<'a> {
 
     /// The span that caused this one: the client with the same id, else the parent.
     fn caller(&self, span: &Span) -> Option<&'a Span> {
-        let shared = self.clients.get(&span.span_id).filter(|_| span.kind == Kind::Server);
+        let shared = self
+            .clients
+            .get(&span.span_id)
+            .filter(|_| span.kind == Kind::Server);
         let parent = || {
             let id = span.parent_id?;
             self.others.get(&id).or_else(|| self.clients.get(&id))

@@ -18,7 +18,9 @@ pub fn parse(text: &str) -> Option<Duration> {
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
         let (number, after) = rest.split_at_checked(digits)?;
-        let end = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
+        let end = after
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(after.len());
         let (unit, next) = after.split_at_checked(end)?;
         seconds += number.parse::<f64>().ok()? * unit_seconds(unit)?;
         rest = next;
@@ -67,7 +69,20 @@ mod tests {
 
     #[test]
     fn everything_else_is_refused() {
-        for text in ["", "5", "s", "-1s", "1 s", "1.2.3s", "1y", "1e9s", "99999999999h", "1sm", "ms5", "."] {
+        for text in [
+            "",
+            "5",
+            "s",
+            "-1s",
+            "1 s",
+            "1.2.3s",
+            "1y",
+            "1e9s",
+            "99999999999h",
+            "1sm",
+            "ms5",
+            ".",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

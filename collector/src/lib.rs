@@ -12,6 +12,8 @@ pub mod collector;
 pub mod config;
 pub mod dependencies;
 pub mod duration;
+#[cfg(test)]
+mod fixtures;
 pub mod ingest;
 pub mod join;
 pub mod metrics;

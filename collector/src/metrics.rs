@@ -84,13 +84,36 @@ impl Metrics {
             Ok::<_, prometheus::Error>(gauge)
         };
         let metrics = Self {
-            received: family("spans_received_total", "Spans that arrived, by protocol.", "protocol")?,
-            refused: family("spans_refused_total", "Spans that were refused, by reason.", "reason")?,
-            failed: family("requests_failed_total", "Export requests that failed as a whole, by reason.", "reason")?,
+            received: family(
+                "spans_received_total",
+                "Spans that arrived, by protocol.",
+                "protocol",
+            )?,
+            refused: family(
+                "spans_refused_total",
+                "Spans that were refused, by reason.",
+                "reason",
+            )?,
+            failed: family(
+                "requests_failed_total",
+                "Export requests that failed as a whole, by reason.",
+                "reason",
+            )?,
             stored: counter("spans_stored_total", "Spans that were kept.")?,
-            repeated: counter("spans_repeated_total", "Spans that were there already, sent again by a retry.")?,
-            dropped_traces: family("store_traces_dropped_total", "Traces dropped by retention.", "cause")?,
-            dropped_spans: family("store_spans_dropped_total", "Spans of traces dropped by retention.", "cause")?,
+            repeated: counter(
+                "spans_repeated_total",
+                "Spans that were there already, sent again by a retry.",
+            )?,
+            dropped_traces: family(
+                "store_traces_dropped_total",
+                "Traces dropped by retention.",
+                "cause",
+            )?,
+            dropped_spans: family(
+                "store_spans_dropped_total",
+                "Spans of traces dropped by retention.",
+                "cause",
+            )?,
             store_bytes: gauge("store_bytes", "Bytes that the store takes.")?,
             store_spans: gauge("store_spans", "Spans that the store keeps.")?,
             store_traces: gauge("store_traces", "Traces that the store keeps.")?,
@@ -130,8 +153,12 @@ impl Metrics {
 
     /// Retention has dropped traces.
     pub fn dropped(&self, cause: DropCause, dropped: &Dropped) {
-        self.dropped_traces.with_label_values(&[cause.as_str()]).inc_by(dropped.traces);
-        self.dropped_spans.with_label_values(&[cause.as_str()]).inc_by(dropped.spans);
+        self.dropped_traces
+            .with_label_values(&[cause.as_str()])
+            .inc_by(dropped.traces);
+        self.dropped_spans
+            .with_label_values(&[cause.as_str()])
+            .inc_by(dropped.spans);
     }
 
     /// A request failed as a whole.

@@ -81,8 +81,14 @@ impl Query {
     pub fn matches(&self, span: &Span) -> bool {
         self.start.contains(&span.start)
             && self.duration.contains(&span.duration())
-            && self.service.as_deref().is_none_or(|service| span.service() == service)
-            && self.operation.as_deref().is_none_or(|operation| span.name == operation)
+            && self
+                .service
+                .as_deref()
+                .is_none_or(|service| span.service() == service)
+            && self
+                .operation
+                .as_deref()
+                .is_none_or(|operation| span.name == operation)
             && self.tags.iter().all(|(key, value)| tags::says(span, key, value))
     }
 

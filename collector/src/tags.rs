@@ -47,7 +47,11 @@ pub fn kind_name(kind: Kind) -> Option<&'static str> {
 /// Whether the span says `key` = `wanted` anywhere: itself, its resource, scope, events or links, or a derived tag.
 /// Values are compared as text.
 pub fn says(span: &Span, key: &str, wanted: &str) -> bool {
-    let own = [&span.attributes, &span.resource.attributes, &span.scope.attributes];
+    let own = [
+        &span.attributes,
+        &span.resource.attributes,
+        &span.scope.attributes,
+    ];
     let events = span.events.iter().map(|event| &event.attributes);
     let links = span.links.iter().map(|link| &link.attributes);
     own.into_iter()

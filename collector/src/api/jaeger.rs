@@ -89,7 +89,9 @@ pub(super) fn trace(trace: &store::Trace) -> TraceJson<'_> {
     let spans = trace.spans.iter();
     TraceJson {
         trace_id: trace.id.to_string(),
-        spans: spans.map(|span| span_json(trace.id, span, processes.id(&span.resource), &known)).collect(),
+        spans: spans
+            .map(|span| span_json(trace.id, span, processes.id(&span.resource), &known))
+            .collect(),
         processes: processes.list,
         warnings: None,
     }
@@ -134,12 +136,20 @@ impl Processes {
 }
 
 fn process(resource: &Resource) -> serde_json::Value {
-    let others = resource.attributes.iter().filter(|attribute| attribute.key != "service.name");
+    let others = resource
+        .attributes
+        .iter()
+        .filter(|attribute| attribute.key != "service.name");
     let tags: Vec<_> = others.map(attribute_tag).collect();
     json!({"serviceName": resource.service(), "tags": tags})
 }
 
-fn span_json<'a>(trace_id: TraceId, span: &'a Span, process_id: String, known: &HashSet<SpanId>) -> SpanJson<'a> {
+fn span_json<'a>(
+    trace_id: TraceId,
+    span: &'a Span,
+    process_id: String,
+    known: &HashSet<SpanId>,
+) -> SpanJson<'a> {
     let own = span.attributes.iter().map(attribute_tag);
     let derived = tags::derived(span).map(|(key, value)| tag(key, &value));
     let warnings = warnings(span, known);
@@ -160,7 +170,10 @@ fn span_json<'a>(trace_id: TraceId, span: &'a Span, process_id: String, known: &
 
 fn references(trace_id: TraceId, span: &Span) -> Vec<Reference> {
     let parent = span.parent_id.map(|id| ("CHILD_OF", trace_id, id));
-    let links = span.links.iter().map(|link| ("FOLLOWS_FROM", link.trace_id, link.span_id));
+    let links = span
+        .links
+        .iter()
+        .map(|link| ("FOLLOWS_FROM", link.trace_id, link.span_id));
     let references = parent.into_iter().chain(links);
     references
         .map(|(kind, trace_id, span_id)| Reference {
@@ -180,7 +193,10 @@ fn log(event: &Event) -> Log<'_> {
     let named = (!event.name.is_empty()).then_some(name);
     Log {
         timestamp: event.time / 1000,
-        fields: named.into_iter().chain(event.attributes.iter().map(attribute_tag)).collect(),
+        fields: named
+            .into_iter()
+            .chain(event.attributes.iter().map(attribute_tag))
+            .collect(),
     }
 }
 
@@ -207,7 +223,9 @@ fn warnings(span: &Span, known: &HashSet<SpanId>) -> Vec<String> {
         warnings.push("the span has no end; its duration is shown as zero".to_owned());
     } else if span.end < span.start {
         let early = span.start - span.end;
-        warnings.push(format!("the span ends {early} ns before it starts; its duration is shown as zero"));
+        warnings.push(format!(
+            "the span ends {early} ns before it starts; its duration is shown as zero"
+        ));
     }
     if let Some(parent) = span.parent_id.filter(|parent| !known.contains(parent)) {
         warnings.push(format!("its parent {parent} has not been received"));
@@ -218,7 +236,9 @@ fn warnings(span: &Span, known: &HashSet<SpanId>) -> Vec<String> {
         links,
     } = span.dropped;
     if span.dropped != Dropped::default() {
-        warnings.push(format!("its sender left out {attributes} attributes, {events} events, {links} links"));
+        warnings.push(format!(
+            "its sender left out {attributes} attributes, {events} events, {links} links"
+        ));
     }
     warnings
 }

@@ -41,7 +41,12 @@ async fn services(State(store): Kept) -> Answer {
 }
 
 async fn operation_names(State(store): Kept, Path(service): Path<String>) -> Answer {
-    let mut names: Vec<_> = store.operations(&service).await?.into_iter().map(|operation| operation.name).collect();
+    let mut names: Vec<_> = store
+        .operations(&service)
+        .await?
+        .into_iter()
+        .map(|operation| operation.name)
+        .collect();
     names.dedup();
     Ok(answer(&names))
 }
@@ -53,7 +58,11 @@ async fn operations(State(store): Kept, RawQuery(query): RawQuery) -> Answer {
     params.finish()?;
     let wanted = |operation: &Operation| kind.is_none() || kind_name(operation.kind) == kind.as_deref();
     let operations = store.operations(&service).await?;
-    let named: Vec<_> = operations.iter().filter(|operation| wanted(operation)).map(jaeger::operation).collect();
+    let named: Vec<_> = operations
+        .iter()
+        .filter(|operation| wanted(operation))
+        .map(jaeger::operation)
+        .collect();
     Ok(answer(&named))
 }
 
@@ -63,7 +72,12 @@ async fn search(State(store): Kept, RawQuery(query): RawQuery) -> Answer {
     let search = params.search(crate::ingest::now());
     params.finish()?;
     if ids.is_empty() {
-        ids = store.search(&search).await?.into_iter().map(|summary| summary.trace_id).collect();
+        ids = store
+            .search(&search)
+            .await?
+            .into_iter()
+            .map(|summary| summary.trace_id)
+            .collect();
     }
     let traces = store.traces(&ids).await?;
     let traces: Vec<_> = traces.iter().map(jaeger::trace).collect();

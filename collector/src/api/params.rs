@@ -26,7 +26,10 @@ impl Params {
     pub(super) fn new(query: Option<&str>) -> Self {
         let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
         Self {
-            pairs: pairs.into_owned().filter(|(_, value)| !value.is_empty()).collect(),
+            pairs: pairs
+                .into_owned()
+                .filter(|(_, value)| !value.is_empty())
+                .collect(),
             problems: Vec::new(),
         }
     }
@@ -59,7 +62,8 @@ impl Params {
             .filter_map(|value| self.checked(name, trace_id(value)))
             .collect();
         if ids.len() > MAX_LIMIT {
-            self.problems.push((name, format!("there are more than {MAX_LIMIT}")));
+            self.problems
+                .push((name, format!("there are more than {MAX_LIMIT}")));
             ids.clear();
         }
         ids
@@ -70,7 +74,8 @@ impl Params {
         let shortest = self.duration("minDuration").unwrap_or(0);
         let longest = self.duration("maxDuration").unwrap_or(u64::MAX);
         if shortest > longest {
-            self.problems.push(("minDuration", "is longer than maxDuration".to_owned()));
+            self.problems
+                .push(("minDuration", "is longer than maxDuration".to_owned()));
         }
         Query {
             service: self.text("service"),
@@ -126,7 +131,9 @@ impl Params {
         for pair in pairs {
             match pair.split_once(':') {
                 Some((key, value)) => tags.push((key.to_owned(), value.to_owned())),
-                None => self.problems.push(("tag", format!("`{pair}` has to be key:value"))),
+                None => self
+                    .problems
+                    .push(("tag", format!("`{pair}` has to be key:value"))),
             }
         }
         tags
@@ -141,7 +148,8 @@ impl Params {
             Some("errors") => Order::Errors,
             Some(other) => {
                 let allowed = "time, duration, span_duration, spans or errors";
-                self.problems.push(("order", format!("`{other}` is not {allowed}")));
+                self.problems
+                    .push(("order", format!("`{other}` is not {allowed}")));
                 Order::Time
             }
         }
@@ -166,13 +174,22 @@ impl Params {
     /// A whole number of `unit` nanoseconds each.
     fn number(&mut self, name: &'static str, unit: u64) -> Option<u64> {
         let text = self.text(name)?;
-        let unit_name = if unit == 1000 { "microseconds" } else { "milliseconds" };
-        let parsed = text.parse::<u64>().map_err(|_| format!("`{text}` is not a number of {unit_name}"));
+        let unit_name = if unit == 1000 {
+            "microseconds"
+        } else {
+            "milliseconds"
+        };
+        let parsed = text
+            .parse::<u64>()
+            .map_err(|_| format!("`{text}` is not a number of {unit_name}"));
         Some(self.checked(name, parsed)?.saturating_mul(unit))
     }
 
     fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a String> {
-        self.pairs.iter().filter(move |(key, _)| key == name).map(|(_, value)| value)
+        self.pairs
+            .iter()
+            .filter(move |(key, _)| key == name)
+            .map(|(_, value)| value)
     }
 
     fn checked<T>(&mut self, name: &'static str, value: Result<T, String>) -> Option<T> {

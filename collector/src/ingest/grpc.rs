@@ -15,7 +15,9 @@ use crate::metrics::Transport;
 pub fn router(ingest: Arc<Ingest>) -> Router {
     Router::new()
         .route(grpc::EXPORT, post(export))
-        .fallback(async || Status::unimplemented("only TraceService/Export is served here").into_http::<Body>())
+        .fallback(async || {
+            Status::unimplemented("only TraceService/Export is served here").into_http::<Body>()
+        })
         .with_state(ingest)
 }
 
@@ -27,7 +29,10 @@ async fn export(State(ingest): State<Arc<Ingest>>, request: Request) -> Response
     let response = async {
         let _turn = ingest.turn().await.map_err(refuse)?;
         let keep = async |message| {
-            let reply = ingest.keep(Transport::Grpc, from_protobuf(message)).await.map_err(refuse)?;
+            let reply = ingest
+                .keep(Transport::Grpc, from_protobuf(message))
+                .await
+                .map_err(refuse)?;
             Ok(reply.to_protobuf())
         };
         tokio::time::timeout(READ_TIMEOUT, grpc::serve(request, REQUEST_BYTES, keep))
@@ -43,7 +48,9 @@ async fn export(State(ingest): State<Arc<Ingest>>, request: Request) -> Response
 fn status(failure: &Failure) -> Status {
     let message = failure.to_string();
     match failure {
-        Failure::Malformed(_) | Failure::Unsupported(_) | Failure::TooLarge => Status::invalid_argument(message),
+        Failure::Malformed(_) | Failure::Unsupported(_) | Failure::TooLarge => {
+            Status::invalid_argument(message)
+        }
         Failure::TooSlow => Status::aborted(message),
         Failure::Busy | Failure::Store(_) => Status::unavailable(message),
     }

@@ -18,9 +18,7 @@ use crate::metrics::Transport;
 
 /// OTLP over HTTP: `POST /v1/traces`, protobuf or JSON, plain or gzip.
 pub fn router(ingest: Arc<Ingest>) -> Router {
-    Router::new()
-        .route("/v1/traces", post(traces))
-        .with_state(ingest)
+    Router::new().route("/v1/traces", post(traces)).with_state(ingest)
 }
 
 async fn traces(State(ingest): State<Arc<Ingest>>, request: Request) -> Response {
@@ -61,7 +59,10 @@ async fn read(body: Body) -> Result<Bytes, Failure> {
 }
 
 fn is_gzip(headers: &HeaderMap) -> Result<bool, Failure> {
-    match headers.get(header::CONTENT_ENCODING).map(|value| value.as_bytes()) {
+    match headers
+        .get(header::CONTENT_ENCODING)
+        .map(|value| value.as_bytes())
+    {
         None => Ok(false),
         Some(value) if value.is_empty() || value.eq_ignore_ascii_case(b"identity") => Ok(false),
         Some(value) if value.eq_ignore_ascii_case(b"gzip") => Ok(true),

@@ -83,7 +83,9 @@ impl Memory {
     fn snapshot(&self) -> Vec<(TraceId, Arc<Vec<Arc<Span>>>)> {
         let state = self.read();
         let traces = state.traces.iter();
-        traces.map(|(id, entry)| (*id, Arc::clone(&entry.spans))).collect()
+        traces
+            .map(|(id, entry)| (*id, Arc::clone(&entry.spans)))
+            .collect()
     }
 }
 
@@ -107,7 +109,12 @@ impl Store for Memory {
         let horizon = now.saturating_sub(self.limits.age);
         let mut state = self.write();
         let mut dropped = Dropped::default();
-        while state.ages.keys().next().is_some_and(|(received, _)| *received < horizon) {
+        while state
+            .ages
+            .keys()
+            .next()
+            .is_some_and(|(received, _)| *received < horizon)
+        {
             state.drop_oldest(&mut dropped);
         }
         Ok(dropped)
@@ -289,4 +296,11 @@ fn cost(span: &Span, before: Option<&Arc<Span>>) -> u64 {
         bytes += span.scope.size();
     }
     bytes as u64 + SPAN_OVERHEAD
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    crate::store::suite::suite!(|bytes, age| Arc::new(Memory::new(Limits { bytes, age })) as Arc<dyn Store>);
 }
