@@ -4,7 +4,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use bytes::Bytes;
@@ -59,10 +59,7 @@ async fn read(body: Body) -> Result<Bytes, Failure> {
 }
 
 fn is_gzip(headers: &HeaderMap) -> Result<bool, Failure> {
-    match headers
-        .get(header::CONTENT_ENCODING)
-        .map(|value| value.as_bytes())
-    {
+    match headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes) {
         None => Ok(false),
         Some(value) if value.is_empty() || value.eq_ignore_ascii_case(b"identity") => Ok(false),
         Some(value) if value.eq_ignore_ascii_case(b"gzip") => Ok(true),
@@ -127,7 +124,7 @@ impl Encoding {
             Self::Json => self.response(status, fault_json(code as i32, &message)),
         };
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            let value = axum::http::HeaderValue::from_static("1");
+            let value = HeaderValue::from_static("1");
             response.headers_mut().insert(header::RETRY_AFTER, value);
         }
         response

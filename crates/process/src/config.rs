@@ -413,7 +413,7 @@ mod tests {
     fn a_key_far_from_all_known_ones_gets_the_list() {
         let document = Document::new("x.yaml", "zzz: 1", &[]);
         let mut root = document.root();
-        root.optional("port", super::text);
+        root.optional("port", text);
         root.finish();
         assert_eq!(
             document.finish().unwrap_err().list(),

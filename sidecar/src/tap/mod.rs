@@ -5,6 +5,8 @@
 //! the way it tells an [`Observer`]. Because nothing is ever re-encoded, a tap can turn into a splice at any byte:
 //! what it does not understand it passes on, and never again looks at that connection.
 
+pub mod http1;
+
 use span::{Edits, Field};
 
 /// Which end of the connection sent the bytes.
@@ -33,10 +35,12 @@ pub enum SpliceReason {
     Malformed,
     /// A head, or a header block, is larger than we are willing to hold back.
     HeadTooLarge,
-    /// The connection changed to another protocol by agreement of both ends (upgrade, CONNECT).
+    /// The client went on before the server had agreed to the other protocol that it asked for (upgrade, CONNECT).
     Upgraded,
     /// More requests are open on it than we are willing to remember.
     TooManyOpen,
+    /// The server sent something that no request had asked for.
+    Unsolicited,
 }
 
 /// A request head as a tap has read it. Borrowed from the connection's bytes.
@@ -108,7 +112,7 @@ pub trait Exchange {
 pub enum End {
     /// The last byte of the response has passed.
     Complete,
-    /// Both ends agreed on another protocol, or a tunnel; its bytes follow on the connection.
+    /// Both ends agreed on another protocol, or a tunnel, and its last byte has passed.
     Upgraded,
     /// The client gave up: it reset the stream or the connection.
     ClientReset,

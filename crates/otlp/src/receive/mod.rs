@@ -12,7 +12,7 @@ pub mod limits;
 mod protobuf;
 mod refusal;
 mod reply;
-mod wire;
+mod walk;
 
 use crate::model::Span;
 
