@@ -24,6 +24,7 @@ async fn main() -> ExitCode {
 async fn start() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::read(&config::command().get_matches())?;
     process::logs::init(&config.log)?;
+    let asked_to_stop = process::stop::listen()?;
     let store = Arc::new(Memory::new(Limits {
         bytes: config.store_max_bytes,
         age: collector::duration::nanos(config.retention),
@@ -36,13 +37,10 @@ async fn start() -> Result<(), Box<dyn std::error::Error>> {
         retention_s = config.retention.as_secs(),
         "keeping spans in memory: they are gone when this process ends"
     );
-    collector
-        .run(async {
-            match process::stop::requested().await {
-                Ok(signal) => tracing::info!(signal, "stopping: finishing open requests"),
-                Err(error) => tracing::error!(%error, "signals cannot be received; stopping"),
-            }
-        })
-        .await;
+    let stop = async {
+        let signal = asked_to_stop.await;
+        tracing::info!(signal, "stopping: finishing open requests");
+    };
+    collector.run(stop).await;
     Ok(())
 }

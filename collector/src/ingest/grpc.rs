@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::body::Body;
@@ -6,10 +7,10 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::post;
 use otlp::receive::{from_protobuf, grpc};
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::{Failure, Ingest, READ_TIMEOUT, REQUEST_BYTES};
-use crate::metrics::Transport;
+use crate::metrics::{RequestFailure, Transport};
 
 /// OTLP over gRPC: `TraceService.Export`. Other methods are answered with UNIMPLEMENTED.
 pub fn router(ingest: Arc<Ingest>) -> Router {
@@ -24,22 +25,34 @@ pub fn router(ingest: Arc<Ingest>) -> Router {
 async fn export(State(ingest): State<Arc<Ingest>>, request: Request) -> Response {
     let refuse = |failure: Failure| {
         ingest.count(&failure);
-        status(&failure)
+        status(&failure).into_http()
     };
-    let response = async {
-        let _turn = ingest.turn().await.map_err(refuse)?;
-        let keep = async |message| {
-            let reply = ingest
-                .keep(Transport::Grpc, from_protobuf(message))
-                .await
-                .map_err(refuse)?;
-            Ok(reply.to_protobuf())
-        };
-        tokio::time::timeout(READ_TIMEOUT, grpc::serve(request, REQUEST_BYTES, keep))
-            .await
-            .map_err(|_| refuse(Failure::TooSlow))
+    let Ok(_turn) = ingest.turn().await else {
+        return refuse(Failure::Busy);
     };
-    let response = response.await.unwrap_or_else(|status: Status| status.into_http());
+    let whole = AtomicBool::new(false);
+    let keep = async |message| {
+        whole.store(true, Ordering::Relaxed);
+        let kept = ingest.keep(Transport::Grpc, from_protobuf(message)).await;
+        kept.map(|reply| reply.to_protobuf()).map_err(|failure| {
+            ingest.count(&failure);
+            status(&failure)
+        })
+    };
+    let serving = grpc::serve(request, REQUEST_BYTES, keep);
+    let Ok(response) = tokio::time::timeout(READ_TIMEOUT, serving).await else {
+        return refuse(Failure::TooSlow);
+    };
+    if !whole.into_inner() {
+        // tonic has answered by itself what it could not read
+        ingest.metrics.failed(
+            match Status::from_header_map(response.headers()).map(|status| status.code()) {
+                Some(Code::OutOfRange | Code::ResourceExhausted) => RequestFailure::TooLarge,
+                Some(Code::Unimplemented) => RequestFailure::Unsupported,
+                _ => RequestFailure::Malformed,
+            },
+        );
+    }
     response.map(Body::new)
 }
 
