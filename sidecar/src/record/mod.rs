@@ -288,6 +288,7 @@ impl Observer for Observed {
     }
 
     fn left_unseen(&mut self) {
+        self.metrics().started.inc();
         self.metrics().unrecorded(Unrecorded::TooManyOpen);
     }
 }
