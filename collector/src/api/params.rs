@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 use span::TraceId;
 
 use super::answer::Refused;
-use crate::duration;
 use crate::query::{Order, Query};
+use crate::time;
 
 /// Traces that one search may ask for: what Jaeger UI offers at most.
 const MAX_LIMIT: usize = 1500;
@@ -167,8 +167,9 @@ impl Params {
     /// A duration in Go's notation, as nanoseconds.
     fn duration(&mut self, name: &'static str) -> Option<u64> {
         let text = self.text(name)?;
-        let parsed = duration::parse(&text).ok_or_else(|| format!("`{text}` is not {}", duration::ALLOWED));
-        self.checked(name, parsed).map(duration::nanos)
+        let parsed =
+            time::parse_duration(&text).ok_or_else(|| format!("`{text}` is not {}", time::DURATION_ALLOWED));
+        self.checked(name, parsed).map(time::nanos)
     }
 
     /// A whole number of `unit` nanoseconds each.

@@ -8,13 +8,14 @@ mod grpc;
 mod http;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use otlp::receive::{BadRequest, Batch, Reply};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::metrics::{Metrics, RequestFailure, Transport};
 use crate::store::{Store, StoreError};
+use crate::time;
 
 pub use grpc::router as grpc_router;
 pub use http::router as http_router;
@@ -80,7 +81,7 @@ impl Ingest {
     async fn keep(&self, transport: Transport, batch: Result<Batch, BadRequest>) -> Result<Reply, Failure> {
         let Batch { spans, refused } = batch?;
         self.metrics.received(transport, spans.len() as u64, &refused);
-        let appended = self.store.append(spans, now()).await?;
+        let appended = self.store.append(spans, time::now()).await?;
         self.metrics.appended(&appended);
         Ok(Reply::new(&refused))
     }
@@ -95,10 +96,4 @@ impl Ingest {
             Failure::Store(_) => RequestFailure::Store,
         });
     }
-}
-
-/// The time, in nanoseconds since the Unix epoch.
-pub(crate) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    crate::duration::nanos(since)
 }
