@@ -4,6 +4,7 @@
 //! in any order, so a span's attributes are written when they are known and its ids, name and times when it ends.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use span::{SpanContext, SpanId};
 
@@ -66,6 +67,15 @@ impl SpanEncoder {
         wire::bytes(&mut self.buffer, 5, name.as_bytes());
     }
 
+    /// The span's name in two words: `GET /accounts/{id}`.
+    pub fn name_of(&mut self, method: &str, route: &str) {
+        wire::tag(&mut self.buffer, 5, wire::Wire::Bytes);
+        wire::varint(&mut self.buffer, (method.len() + 1 + route.len()) as u64);
+        self.buffer.extend_from_slice(method.as_bytes());
+        self.buffer.push(b' ');
+        self.buffer.extend_from_slice(route.as_bytes());
+    }
+
     /// The span's kind.
     pub fn kind(&mut self, kind: Kind) {
         wire::number(&mut self.buffer, 6, kind as u64);
@@ -77,12 +87,19 @@ impl SpanEncoder {
         wire::fixed64(&mut self.buffer, 8, end);
     }
 
-    /// An attribute whose value is text. Bytes that are not UTF-8 are replaced, and long values are cut.
-    pub fn text(&mut self, key: &str, value: &[u8]) {
+    /// An attribute whose value is text. Bytes that are not UTF-8 are replaced, and long values are cut. Returns where
+    /// the value stands, for [`SpanEncoder::written`].
+    pub fn text(&mut self, key: &str, value: &[u8]) -> Range<usize> {
         let value = clean(value);
         let any = bytes_len(value.len());
         self.attribute(key, any);
         wire::bytes(&mut self.buffer, 1, value.as_bytes());
+        self.buffer.len() - value.len()..self.buffer.len()
+    }
+
+    /// What was written there; empty if nothing was.
+    pub fn written(&self, range: Range<usize>) -> &[u8] {
+        self.buffer.get(range).unwrap_or_default()
     }
 
     /// An attribute whose value is a list of texts.

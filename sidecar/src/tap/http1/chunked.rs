@@ -93,7 +93,7 @@ impl Chunked {
                         done: true,
                     });
                 }
-                (State::TrailerStart | State::Trailer, b'\n') => State::TrailerStart,
+                (State::Trailer, b'\n') => State::TrailerStart,
                 (State::TrailerStart | State::Trailer, _) => State::Trailer,
                 _ => return Err(Malformed),
             };

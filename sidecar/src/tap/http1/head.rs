@@ -56,6 +56,21 @@ pub(super) fn end(bytes: &[u8], searched: usize) -> Option<usize> {
     })
 }
 
+/// Whether the first line is complete and no request line of HTTP/1.x. Other protocols begin much like it (`get /key`,
+/// `OPTIONS rtsp://…`), and their servers answer a line at a time: nothing of them may be held back.
+pub(super) fn is_other(bytes: &[u8]) -> bool {
+    let leading = bytes
+        .iter()
+        .take_while(|byte| matches!(byte, b'\r' | b'\n'))
+        .count();
+    let rest = bytes.get(leading..).unwrap_or_default();
+    let Some(line) = memchr::memchr(b'\n', rest).and_then(|end| rest.get(..end)) else {
+        return false;
+    };
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    !(line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0"))
+}
+
 /// A request head, with all that has to be known of it.
 pub(super) struct Request<'r, 'b> {
     pub head: &'r RequestHead<'b>,

@@ -201,15 +201,15 @@ impl<O: Observer> Http1<O> {
         out: &mut Vec<u8>,
         observer: &mut O,
     ) -> Result<usize, SpliceReason> {
-        if self.held.is_empty() {
-            if let Some(end) = head::end(rest, 0) {
-                if end > HEAD_BYTES_MAX {
-                    return Err(SpliceReason::HeadTooLarge);
-                }
-                out.extend_from_slice(run);
-                self.on_request_head(rest.get(..end).unwrap_or_default(), 0, out, observer)?;
-                return Ok(end);
+        if self.held.is_empty()
+            && let Some(end) = head::end(rest, 0)
+        {
+            if end > HEAD_BYTES_MAX {
+                return Err(SpliceReason::HeadTooLarge);
             }
+            out.extend_from_slice(run);
+            self.on_request_head(rest.get(..end).unwrap_or_default(), 0, out, observer)?;
+            return Ok(end);
         }
         let before = self.held.len();
         let room = HEAD_BYTES_MAX.saturating_sub(before);
@@ -219,6 +219,10 @@ impl<O: Observer> Http1<O> {
             self.held.extend_from_slice(rest.get(..room).unwrap_or_default());
         }
         let Some(end) = head::end(&self.held, before) else {
+            if head::is_other(&self.held) {
+                self.held.truncate(before);
+                return Err(SpliceReason::Malformed);
+            }
             if rest.len() > room {
                 self.held.truncate(before);
                 return Err(SpliceReason::HeadTooLarge);
@@ -323,11 +327,11 @@ impl<O: Observer> Http1<O> {
         if self.open.is_empty() {
             return Err(SpliceReason::Unsolicited);
         }
-        if self.response_head.is_empty() {
-            if let Some(end) = head::end(rest, 0) {
-                self.on_response_head(rest.get(..end).unwrap_or_default(), at + end)?;
-                return Ok(end);
-            }
+        if self.response_head.is_empty()
+            && let Some(end) = head::end(rest, 0)
+        {
+            self.on_response_head(rest.get(..end).unwrap_or_default(), at + end)?;
+            return Ok(end);
         }
         let before = self.response_head.len();
         if before + rest.len() > HEAD_BYTES_MAX {

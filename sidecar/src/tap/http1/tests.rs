@@ -50,6 +50,8 @@ impl Observer for Notes {
     }
 
     fn left_stale(&mut self, _: &[u8]) {}
+
+    fn left_unseen(&mut self) {}
 }
 
 impl Note {
@@ -289,6 +291,19 @@ fn a_head_that_is_too_large_passes_unmarked() {
         let played = play(&[(C, &request)], cut, Notes::default());
         assert_eq!(played.spliced, Some(SpliceReason::HeadTooLarge));
         assert!(played.to_server == request);
+    }
+}
+
+#[test]
+fn a_line_of_another_protocol_is_not_held_back() {
+    for line in ["get /key\r\n", "OPTIONS rtsp://camera/ RTSP/1.0\r\n", "GET /\r\n"] {
+        let mut tap = Http1::new(b"");
+        let mut out = Vec::new();
+        assert_eq!(
+            tap.on_bytes(C, line.as_bytes(), &mut out, &mut Notes::default()),
+            Passed::AsIs
+        );
+        assert_eq!(tap.spliced(), Some(SpliceReason::Malformed), "{line}");
     }
 }
 
