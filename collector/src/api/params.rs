@@ -204,3 +204,34 @@ pub(super) fn trace_id(text: &str) -> Result<TraceId, String> {
     TraceId::from_hex(padded.as_bytes())
         .ok_or_else(|| format!("`{text}` is not 1 to 32 hexadecimal digits other than zero"))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Whatever is asked is a search with sane bounds or a list of problems.
+        #[test]
+        fn no_question_panics(
+            name in "start|end|lookback|limit|minDuration|maxDuration|tag|tags|order|traceID|endTs|spanKind",
+            value in "[0-9]{1,22}|.{0,20}|-?[0-9.]{1,6}(ns|us|ms|s|m|h|d)",
+            other in "[ -~]{0,40}",
+        ) {
+            let query = form_urlencoded::Serializer::new(other + "&").append_pair(&name, &value).finish();
+            let mut params = Params::new(Some(&query));
+            let ids = params.trace_ids("traceID");
+            let search = params.search(START);
+            params.dependency_window(START);
+            prop_assert!(ids.len() <= MAX_LIMIT);
+            prop_assert!((1..=MAX_LIMIT).contains(&search.limit));
+            if params.finish().is_ok() {
+                prop_assert!(search.start.start() <= search.start.end());
+                prop_assert!(search.duration.start() <= search.duration.end());
+            }
+        }
+    }
+
+    const START: u64 = crate::fixtures::START;
+}

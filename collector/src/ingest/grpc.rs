@@ -56,15 +56,14 @@ async fn export(State(ingest): State<Arc<Ingest>>, request: Request) -> Response
     response.map(Body::new)
 }
 
-/// The code says whether trying again helps (OTLP 1.x, "Failures"): UNAVAILABLE and ABORTED do, INVALID_ARGUMENT
-/// does not.
+/// The code says whether trying again helps (OTLP 1.x, "Failures"): after UNAVAILABLE it does, after INVALID_ARGUMENT
+/// it does not.
 fn status(failure: &Failure) -> Status {
     let message = failure.to_string();
     match failure {
         Failure::Malformed(_) | Failure::Unsupported(_) | Failure::TooLarge => {
             Status::invalid_argument(message)
         }
-        Failure::TooSlow => Status::aborted(message),
-        Failure::Busy | Failure::Store(_) => Status::unavailable(message),
+        Failure::TooSlow | Failure::Busy | Failure::Store(_) => Status::unavailable(message),
     }
 }

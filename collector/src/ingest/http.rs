@@ -115,8 +115,10 @@ impl Encoding {
             Failure::Malformed(_) => (StatusCode::BAD_REQUEST, Code::InvalidArgument),
             Failure::Unsupported(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::InvalidArgument),
             Failure::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Code::InvalidArgument),
-            Failure::TooSlow => (StatusCode::REQUEST_TIMEOUT, Code::Aborted),
-            Failure::Busy | Failure::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable),
+            // 408 would say the same, but OTLP's senders would drop their spans
+            Failure::TooSlow | Failure::Busy | Failure::Store(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable)
+            }
         };
         let message = failure.to_string();
         let mut response = match self {

@@ -26,7 +26,7 @@ pub const REQUEST_BYTES: usize = 16 << 20;
 pub const REQUESTS: usize = 32;
 /// How long a request waits for its turn before it is told to come again.
 pub const TURN_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a request may take to arrive, once it has its turn.
+/// How long a request may take to arrive once it has its turn; over gRPC, to arrive and to be kept.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where requests come in.
