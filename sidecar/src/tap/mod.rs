@@ -5,6 +5,7 @@
 //! the way it tells an [`Observer`]. Because nothing is ever re-encoded, a tap can turn into a splice at any byte:
 //! what it does not understand it passes on, and never again looks at that connection.
 
+pub mod http1;
 pub mod http2;
 
 use span::{Edits, Field};
@@ -35,10 +36,25 @@ pub enum SpliceReason {
     Malformed,
     /// A head, or a header block or its decompression table, is larger than we are willing to hold.
     HeadTooLarge,
-    /// The connection changed to another protocol by agreement of both ends (upgrade, CONNECT).
+    /// The client went on before the server had agreed to the other protocol that it asked for (upgrade, CONNECT).
     Upgraded,
     /// More requests are open on it than we are willing to remember.
     TooManyOpen,
+    /// The server sent something that no request had asked for.
+    Unsolicited,
+}
+
+impl SpliceReason {
+    /// As it stands in labels.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::HeadTooLarge => "head_too_large",
+            Self::Upgraded => "upgraded",
+            Self::TooManyOpen => "too_many_open",
+            Self::Unsolicited => "unsolicited",
+        }
+    }
 }
 
 /// A request head as a tap has read it. Borrowed from the connection's bytes.
@@ -114,7 +130,7 @@ pub trait Exchange {
 pub enum End {
     /// The last byte of the response has passed.
     Complete,
-    /// Both ends agreed on another protocol, or a tunnel; its bytes follow on the connection.
+    /// Both ends agreed on another protocol, or a tunnel, and its last byte has passed.
     Upgraded,
     /// The client gave up: it reset the stream or the connection.
     ClientReset,
@@ -124,4 +140,18 @@ pub enum End {
     Refused,
     /// The connection turned into a splice under it, so that its end cannot be seen.
     Unseen,
+}
+
+impl End {
+    /// As it stands in labels and in `error.type`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Upgraded => "upgraded",
+            Self::ClientReset => "client_reset",
+            Self::ServerReset => "server_reset",
+            Self::Refused => "refused",
+            Self::Unseen => "unseen",
+        }
+    }
 }
