@@ -39,7 +39,7 @@ impl Server {
             .all(|tool| Command::new(tool).arg("--version").output().is_ok())
         {
             eprintln!(
-                "SKIPPED: nghttp, nghttpd and h2load are not installed (Debian: nghttp2-client, nghttp2-server)"
+                "SKIPPED: nghttp2 through the tap: nghttp, nghttpd and h2load are not all installed (Debian: nghttp2-client, nghttp2-server)"
             );
             return None;
         }
