@@ -418,7 +418,7 @@ mod tests {
     #[test]
     fn the_effective_settings_read_as_themselves() {
         let text = "service: bank\nresource: { k8s.pod.name: bank-0 }\nsampling: 10%\npropagate: [b3, jaeger]\n\
-                    routes: [GET /a/{id}]\ncollector: http://c:4317\nmark: 7\ndrain: 1.5s\nworkers: 1\n";
+                    routes: [\"GET /a/{id}\"]\ncollector: http://c:4317\nmark: 7\ndrain: 1.5s\nworkers: 1\n";
         let settings = read(text, &[]).unwrap();
         let again = read(&settings.effective(), &[]).unwrap();
         assert_eq!(settings.effective(), again.effective());

@@ -43,12 +43,10 @@ pub(crate) fn digits_of(number: u128) -> usize {
 /// Appends a number, padded with zeroes on the left to `width` digits.
 pub(crate) fn write_number(out: &mut Vec<u8>, number: u128, width: usize) {
     for place in (0..width.max(digits_of(number))).rev() {
-        let nibble = if place < 32 {
-            number >> (4 * place) & 0xf
-        } else {
-            0
-        };
-        out.push(digit(nibble as u8));
+        let shifted = u32::try_from(4 * place)
+            .ok()
+            .and_then(|bits| number.checked_shr(bits));
+        out.push(digit((shifted.unwrap_or(0) & 0xf) as u8));
     }
 }
 

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::hex::{decode, encode};
+use crate::hex::{decode, encode, number};
 
 /// Identifies a trace: 16 bytes, not all zero (W3C Trace Context level 2, section 3.2.2.3).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,6 +19,11 @@ impl TraceId {
     /// From exactly 32 hexadecimal digits of either case. `None` for anything else, and for zero.
     pub fn from_hex(digits: &[u8]) -> Option<Self> {
         Self::from_bytes(decode(digits)?)
+    }
+
+    /// From 1 to 32 hexadecimal digits: leading zeroes may be missing.
+    pub(crate) fn from_short_hex(digits: &[u8]) -> Option<Self> {
+        Self::from_u128(number(digits, 32)?)
     }
 
     /// From a 64-bit id, as Zipkin, Jaeger and Datadog once made them: padded with zeroes on the left.
@@ -71,6 +76,11 @@ impl SpanId {
     /// From exactly 16 hexadecimal digits of either case. `None` for anything else, and for zero.
     pub fn from_hex(digits: &[u8]) -> Option<Self> {
         Self::from_bytes(decode(digits)?)
+    }
+
+    /// From 1 to 16 hexadecimal digits: leading zeroes may be missing.
+    pub(crate) fn from_short_hex(digits: &[u8]) -> Option<Self> {
+        Self::from_u64(number(digits, 16)?.try_into().ok()?)
     }
 
     /// From a number. `None` for zero.

@@ -158,7 +158,7 @@ pub fn write(
             Dialect::OpenTracing => opentracing::write(headers, before, &outgoing, edits),
             Dialect::OpenCensus => opencensus::write(headers, &outgoing, edits),
             Dialect::XRay => xray::write(headers, before, &outgoing, edits),
-            Dialect::Datadog => datadog::write(headers, &outgoing, edits),
+            Dialect::Datadog => datadog::write(headers, before, &outgoing, edits),
         }
     }
 }

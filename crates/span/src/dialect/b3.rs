@@ -116,21 +116,18 @@ pub(crate) mod multi {
             Some(b"0" | b"false" | b"False") => Some(false),
             Some(_) => return None,
         };
-        let debug = match headers.value(Header::B3Flags) {
-            None | Some(b"0" | b"") => false,
-            Some(b"1") => true,
-            Some(_) => return None,
-        };
-        // debug implies an accept decision
+        // 1 is debug and implies sampled; other flags are Finagle's own
+        let debug = headers.value(Header::B3Flags) == Some(b"1");
         let sampled = if debug { Some(true) } else { sampled };
-        if let Some(parent) = headers.value(Header::B3ParentSpanId) {
+        let parent = headers.value(Header::B3ParentSpanId);
+        if let Some(parent) = parent {
             hex::decode::<8>(parent)?;
         }
         let carried = match (headers.value(Header::B3TraceId), headers.value(Header::B3SpanId)) {
             (Some(trace_id), Some(span_id)) => {
                 Carried::context(read_trace_id(trace_id)?, SpanId::from_hex(span_id)?, sampled)
             }
-            (None, None) => Carried::decision(Some(sampled?)),
+            (None, None) if parent.is_none() => Carried::decision(sampled),
             _ => return None,
         };
         Some(Carried { debug, ..carried })
@@ -169,7 +166,7 @@ pub(crate) mod multi {
 /// 64 or 128 bits.
 fn read_trace_id(digits: &[u8]) -> Option<TraceId> {
     match digits.len() {
-        16 | 32 => hex::number(digits, 32).and_then(TraceId::from_u128),
+        16 | 32 => TraceId::from_short_hex(digits),
         _ => None,
     }
 }

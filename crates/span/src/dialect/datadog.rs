@@ -13,7 +13,7 @@ const UPPER_HALF: &[u8] = b"_dd.p.tid=";
 
 /// What the `x-datadog-*` say. `None`: they are not well-formed.
 ///
-/// A trace without a parent, or with parent 0, comes from a browser or a synthetic test: its first span is ours.
+/// Zero is none. A trace without a parent comes from a browser or a synthetic test: its first span is ours.
 pub(crate) fn read(headers: &Headers<'_>) -> Option<Carried> {
     let sampled = match headers.value(Header::DatadogPriority) {
         Some(priority) => Some(is_kept(priority)?),
@@ -26,10 +26,13 @@ pub(crate) fn read(headers: &Headers<'_>) -> Option<Carried> {
     let Some(low) = headers.value(Header::DatadogTraceId) else {
         return parent.is_none().then_some(Carried::decision(Some(sampled?)));
     };
-    let low = decimal::<u64>(low).filter(|low| *low != 0)?;
+    let low = decimal::<u64>(low)?;
+    if low == 0 {
+        return Some(Carried::decision(sampled));
+    }
     let high = headers
-        .value(Header::DatadogTags)
-        .and_then(upper_half)
+        .values(Header::DatadogTags)
+        .find_map(upper_half)
         .unwrap_or(0);
     Some(Carried {
         trace_id: TraceId::from_u128(u128::from(high) << 64 | u128::from(low)),
@@ -39,7 +42,7 @@ pub(crate) fn read(headers: &Headers<'_>) -> Option<Carried> {
 }
 
 /// Puts ids and priority, which keeps its value where that says the same, and the upper half among the other tags.
-pub(crate) fn write(headers: &Headers<'_>, outgoing: &Outgoing, edits: &mut Edits) {
+pub(crate) fn write(headers: &Headers<'_>, before: Option<&Carried>, outgoing: &Outgoing, edits: &mut Edits) {
     let trace_id = outgoing.context.trace_id;
     for (header, number) in [
         (Header::DatadogTraceId, trace_id.low()),
@@ -50,7 +53,7 @@ pub(crate) fn write(headers: &Headers<'_>, outgoing: &Outgoing, edits: &mut Edit
         });
     }
 
-    let priority = headers.value(Header::DatadogPriority);
+    let priority = before.and(headers.value(Header::DatadogPriority));
     let kept = priority.filter(|value| is_kept(value) == Some(outgoing.sampled()));
     headers.put_text(
         Header::DatadogPriority,
@@ -58,16 +61,19 @@ pub(crate) fn write(headers: &Headers<'_>, outgoing: &Outgoing, edits: &mut Edit
         kept.unwrap_or(&[outgoing.sampled_digit()]),
     );
 
-    let tags = headers.value(Header::DatadogTags);
-    if tags.is_some() || trace_id.high() != 0 {
-        let mut written = Vec::new();
-        write_tags(tags.unwrap_or_default(), trace_id.high(), &mut written);
-        headers.put_text(Header::DatadogTags, edits, &written);
+    let high = trace_id.high();
+    if headers.value(Header::DatadogTags).is_some() {
+        headers.rewrite(Header::DatadogTags, edits, |tags, out| {
+            write_tags(tags, high, out);
+        });
+    } else if high != 0 {
+        headers.put(Header::DatadogTags, edits, |out| write_tags(b"", high, out));
     }
 }
 
 /// The tags as they are, with the upper half in its place; behind them, if it has none and is not zero.
 fn write_tags(tags: &[u8], high: u64, out: &mut Vec<u8>) {
+    let start = out.len();
     let mut missing = high != 0;
     for (place, tag) in tags.split(|byte| *byte == b',').enumerate() {
         if place > 0 {
@@ -82,7 +88,7 @@ fn write_tags(tags: &[u8], high: u64, out: &mut Vec<u8>) {
         }
     }
     if missing {
-        if !out.is_empty() {
+        if out.len() > start {
             out.push(b',');
         }
         out.extend_from_slice(UPPER_HALF);

@@ -68,17 +68,16 @@ impl<'a> Headers<'a> {
         }
     }
 
-    /// As [`put`](Self::put), for a value that is likely to be there already: then nothing is edited.
+    /// As [`put`](Self::put), for a value that is at hand.
     pub(crate) fn put_text(&self, header: Header, edits: &mut Edits, text: &[u8]) {
-        if self.place(header).is_none() || self.values(header).any(|value| value != text) {
-            self.put(header, edits, |out| out.extend_from_slice(text));
-        }
+        self.put(header, edits, |out| out.extend_from_slice(text));
     }
 
-    /// Rewrites the header from its present value, wherever it stands. If it is not there, nothing is done.
+    /// Rewrites the header, wherever it stands, each time from the value that it has there. If it is not there, nothing
+    /// is done.
     pub(crate) fn rewrite(&self, header: Header, edits: &mut Edits, write: impl Fn(&[u8], &mut Vec<u8>)) {
         for place in self.places(header) {
-            edits.replace(place.index, |out| write(place.value, out));
+            edits.change(place.index, place.value, |out| write(place.value, out));
         }
     }
 

@@ -56,14 +56,8 @@ impl<'a> Parts<'a> {
         let (parent, third, flags) = split(rest)?;
         hex::number(parent, 16)?;
         Some(Self {
-            trace_id: (
-                hex::number(trace_id, 32).and_then(TraceId::from_u128)?,
-                trace_id.len(),
-            ),
-            span_id: (
-                SpanId::from_u64(hex::number(span_id, 16)?.try_into().ok()?)?,
-                span_id.len(),
-            ),
+            trace_id: (TraceId::from_short_hex(trace_id)?, trace_id.len()),
+            span_id: (SpanId::from_short_hex(span_id)?, span_id.len()),
             flags: hex::number(flags, 2)?.try_into().ok()?,
             flags_width: flags.len(),
             colons: [first, second, third],

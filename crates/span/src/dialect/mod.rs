@@ -23,7 +23,10 @@ use std::str::FromStr;
 pub use set::DialectSet;
 pub use tracestate::Tracestate;
 
-/// A way to write a trace context into request headers. The order is the order of precedence.
+/// A way to write a trace context into request headers.
+///
+/// The order is the order of precedence: the standard first, `b3` before `x-b3-*` as Zipkin has it, and last the two
+/// that something between the services, a load balancer or a browser, may have added by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Dialect {
     /// `traceparent` and `tracestate`: W3C Trace Context level 2.

@@ -17,8 +17,8 @@ pub(crate) fn read(headers: &Headers<'_>) -> Option<Carried> {
     };
     match (headers.value(Header::OtTraceId), headers.value(Header::OtSpanId)) {
         (Some(trace_id), Some(span_id)) => Some(Carried::context(
-            hex::number(trace_id, 32).and_then(TraceId::from_u128)?,
-            SpanId::from_u64(hex::number(span_id, 16)?.try_into().ok()?)?,
+            TraceId::from_short_hex(trace_id)?,
+            SpanId::from_short_hex(span_id)?,
             sampled,
         )),
         (None, None) => Some(Carried::decision(Some(sampled?))),

@@ -98,9 +98,9 @@ fn is_key(key: &[u8]) -> bool {
             .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'*' | b'/' | b'@'))
 }
 
+/// Without the blanks at its end, which are white space around the member.
 fn is_value(value: &[u8]) -> bool {
     (1..=LONGEST).contains(&value.len())
-        && value.last() != Some(&b' ')
         && value
             .iter()
             .all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b',' | b'='))

@@ -3,6 +3,7 @@
 use super::carried::{Carried, Outgoing};
 use super::header::Header;
 use super::headers::Headers;
+use crate::hex;
 use crate::{Edits, SpanId, TraceId};
 
 /// What `x-amzn-trace-id` says. `None`: it is not well-formed.
@@ -48,20 +49,21 @@ pub(crate) fn write(headers: &Headers<'_>, before: Option<&Carried>, outgoing: &
     let kept = before.and(headers.value(Header::AmznTraceId)).unwrap_or_default();
     headers.put(Header::AmznTraceId, edits, |out| {
         let start = out.len();
-        let mut missing = vec![
-            (Key::Root, "Root="),
-            (Key::Parent, "Parent="),
-            (Key::Sampled, "Sampled="),
-        ];
         for (place, (key, name, value)) in parts(kept).enumerate() {
             if place > 0 {
                 out.push(b';');
             }
             out.extend_from_slice(name);
             write_value(key, value, outgoing, out);
-            missing.retain(|(absent, _)| *absent != key);
         }
-        for (key, name) in missing {
+        for (key, name) in [
+            (Key::Root, "Root="),
+            (Key::Parent, "Parent="),
+            (Key::Sampled, "Sampled="),
+        ] {
+            if parts(kept).any(|(there, ..)| there == key) {
+                continue;
+            }
             if out.len() > start && !out.ends_with(b";") {
                 out.push(b';');
             }
@@ -100,8 +102,7 @@ fn parts(value: &[u8]) -> impl Iterator<Item = (Key, &[u8], &[u8])> {
 fn write_value(key: Key, before: &[u8], outgoing: &Outgoing, out: &mut Vec<u8>) {
     match key {
         Key::Root => {
-            let mut digits = Vec::with_capacity(32);
-            outgoing.context.trace_id.write_hex(&mut digits);
+            let digits: [u8; 32] = hex::encode(outgoing.context.trace_id.as_bytes());
             let (time, random) = digits.split_at_checked(8).unwrap_or_default();
             for piece in [b"1-", time, b"-", random] {
                 out.extend_from_slice(piece);

@@ -3,3 +3,6 @@
 
 mod dialects;
 mod head;
+mod precedence;
+mod properties;
+mod vectors;

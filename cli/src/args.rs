@@ -1,0 +1,174 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "meshtrace",
+    version,
+    about = "See how requests move through your services",
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the services of a mesh.yaml on this machine, traced
+    #[command(after_long_help = UP)]
+    Up {
+        /// The file that describes the mesh
+        #[arg(default_value = "mesh.yaml")]
+        file: PathBuf,
+        /// Run the same mesh without sidecars and collector, to compare
+        #[arg(long)]
+        untraced: bool,
+        /// Show what happens to the services, not what they print
+        #[arg(long, short)]
+        quiet: bool,
+    },
+    /// List traces, the latest or the slowest first
+    #[command(after_long_help = TRACES)]
+    Traces {
+        /// Only traces with a span of this service
+        #[arg(long, short)]
+        service: Option<String>,
+        /// ... of this name, such as "GET /accounts/{id}"
+        #[arg(long, short)]
+        operation: Option<String>,
+        /// ... that says this, such as http.response.status_code=500; repeat for more
+        #[arg(long = "tag", short, value_name = "KEY=VALUE", value_parser = tag)]
+        tags: Vec<(String, String)>,
+        /// ... that took at least this long, such as 300ms
+        #[arg(long, value_name = "DURATION")]
+        min_duration: Option<String>,
+        /// ... that took at most this long
+        #[arg(long, value_name = "DURATION")]
+        max_duration: Option<String>,
+        /// ... that is not older than this, such as 15m
+        #[arg(long, value_name = "DURATION")]
+        since: Option<String>,
+        /// At most so many
+        #[arg(long, short = 'n', default_value_t = 20)]
+        limit: usize,
+        /// The slowest traces first, instead of the latest
+        #[arg(long)]
+        slowest: bool,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Which collector to ask
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Show one trace
+    #[command(after_long_help = TRACE)]
+    Trace {
+        /// Its id, or the beginning of it
+        id: String,
+        /// How to show it
+        #[arg(long, value_enum, default_value_t = Shape::Waterfall)]
+        format: Shape,
+        /// Print the collector's JSON
+        #[arg(long, conflicts_with = "format")]
+        json: bool,
+        /// Which collector to ask
+        #[command(flatten)]
+        place: Place,
+    },
+    #[doc(hidden)]
+    #[command(name = crate::up::enter::COMMAND, hide = true)]
+    Enter,
+    #[doc(hidden)]
+    #[command(name = crate::up::init::COMMAND, hide = true)]
+    Init,
+}
+
+/// Which collector to ask.
+#[derive(Args, Debug)]
+pub struct Place {
+    /// Its query API, or that of any Jaeger
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "MESHTRACE_QUERY",
+        default_value = "http://127.0.0.1:16686"
+    )]
+    pub collector: String,
+}
+
+/// How one trace is shown.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Shape {
+    /// A line for every span, with a bar for its time
+    Waterfall,
+    /// A line for every event: REQ, IN, OUT, REP, ERR
+    Log,
+}
+
+fn tag(text: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = text
+        .split_once('=')
+        .filter(|(key, _)| !key.is_empty())
+        .ok_or("it is KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+const TRACES: &str = "\
+Examples:
+  meshtrace traces
+  meshtrace traces --service edge --slowest --limit 5
+  meshtrace traces --tag error=true --since 15m
+  meshtrace traces --operation 'POST /accounts/{id}/deposit' --min-duration 300ms --json";
+
+const TRACE: &str = "\
+The waterfall has a line for every span: its service and name (an arrow stands before calls to others), how long it
+took, and when. Behind the bar stands what went wrong, and how a span was joined to its parent where the application
+did not pass a context on: exact, inferred (with its confidence), unknown.
+
+Examples:
+  meshtrace trace 4bf92f35
+  meshtrace trace 4bf92f3577b34da6a3ce929d0e0e4736 --format log
+  meshtrace trace 4bf92f35 --json | jq '.spans | length'";
+
+const UP: &str = "\
+Every service runs in a network namespace of its own, with the redirect rules and the sidecar that it would have in a
+pod, and finds the others by name. It needs no change and no tracing library. Nothing outlives the command.
+
+A mesh.yaml:
+
+  services:
+    shop:
+      command: [python3, shop.py]   # or one line for the shell
+      port: 8080                    # where it listens: it is ready then
+      publish: 8080                 # reach it at 127.0.0.1:8080; also ADDRESS:PORT
+      env: {STOCK: 'stock:8080'}
+    stock:
+      command: node stock.js
+      workdir: stock                # relative to the file
+      port: 8080
+      replicas: 2                   # stock-0 and stock-1; `stock` is both
+      restart: on-failure           # never (default), on-failure, always
+      sidecar: {sampling: 10%}      # also routes, propagate, opaque_ports, ...
+    load:
+      command: ./load.sh
+      traced: false
+  collector: {publish: 16686}       # enabled: false for none
+  ip: dual                          # names stand for IPv4 (default) or both
+
+It runs as root, and without root where user namespaces are allowed. The services reach each other, not the outside.
+
+Ends with 0 when every service ended well or Ctrl-C stopped it, 1 when a service failed for good, 130 on a second
+Ctrl-C.
+
+Examples:
+  meshtrace up demo/bank/mesh.yaml
+  meshtrace up --quiet
+  meshtrace up --untraced     # what do the same services do without us?";

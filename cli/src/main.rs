@@ -1,0 +1,122 @@
+//! `meshtrace`: the admin's hand.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::args::{Cli, Command, Shape};
+use cli::query::{self, Api, Format, Search, View};
+use cli::style::Style;
+use cli::up;
+
+/// Characters in a line where there is no terminal to ask.
+const USUAL_WIDTH: usize = 120;
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        // these two have to begin with one thread, so before there is a runtime
+        Command::Enter => up::enter::run(),
+        Command::Init => up::init::run(),
+        command => match run(command) {
+            Ok(code) => code,
+            Err(error) => {
+                up::console::complain(error.as_ref());
+                ExitCode::FAILURE
+            }
+        },
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads the environment"
+)]
+fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let environment: BTreeMap<String, String> = std::env::vars().collect();
+    let variable = |name: &str| environment.get(name).cloned();
+    // https://no-color.org: any value but the empty one
+    let colour = variable("NO_COLOR").is_none_or(|value| value.is_empty());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    match command {
+        Command::Up {
+            file,
+            untraced,
+            quiet,
+        } => {
+            let path = variable("PATH").unwrap_or_default();
+            let options = up::Options {
+                file,
+                untraced,
+                quiet,
+                colour,
+                path,
+            };
+            Ok(runtime.block_on(up::up(&options))?)
+        }
+        Command::Traces {
+            service,
+            operation,
+            tags,
+            min_duration,
+            max_duration,
+            since,
+            limit,
+            slowest,
+            json,
+            place,
+        } => {
+            let search = Search {
+                service,
+                operation,
+                tags,
+                min_duration,
+                max_duration,
+                since,
+                limit,
+                slowest,
+            };
+            let api = Api::at(&place.collector)?;
+            let style = Style {
+                colour: colour && io::stdout().is_terminal(),
+            };
+            show(&runtime.block_on(query::traces(&api, &search, json, style))?)
+        }
+        Command::Trace {
+            id,
+            format,
+            json,
+            place,
+        } => {
+            let format = match format {
+                _ if json => Format::Json,
+                Shape::Waterfall => Format::Waterfall,
+                Shape::Log => Format::Log,
+            };
+            let style = Style {
+                colour: colour && io::stdout().is_terminal(),
+            };
+            let view = View {
+                width: width(),
+                style,
+            };
+            let api = Api::at(&place.collector)?;
+            show(&runtime.block_on(query::trace(&api, &id, format, view))?)
+        }
+        Command::Enter | Command::Init => Err(io::Error::other("not from here").into()),
+    }
+}
+
+fn show(text: &str) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    match io::stdout().write_all(text.as_bytes()) {
+        // the reader has seen enough: head(1), say
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        written => Ok(written.map(|()| ExitCode::SUCCESS)?),
+    }
+}
+
+fn width() -> usize {
+    rustix::termios::tcgetwinsize(io::stdout()).map_or(USUAL_WIDTH, |size| usize::from(size.ws_col))
+}
