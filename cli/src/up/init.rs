@@ -182,8 +182,7 @@ async fn mesh(handed: Handed, listeners: Vec<TcpListener>, lifeline: UnixStream)
     } else {
         ExitCode::SUCCESS
     };
-    drop((services, collector, kit));
-    writer.finish();
+    kit.console.finish(writer).await;
     Ok(code)
 }
 
