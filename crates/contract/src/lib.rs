@@ -20,6 +20,8 @@ pub mod port {
     pub const OTLP_HTTP: u16 = 4318;
     /// The collector's query API (Jaeger's HTTP JSON).
     pub const QUERY: u16 = 16686;
+    /// The collector's metrics and probes, where Jaeger has them.
+    pub const COLLECTOR_ADMIN: u16 = 14269;
 }
 
 /// The environment variables that the sidecar reads. Each stands for one key of its configuration file and wins over it.

@@ -24,7 +24,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use serde_yaml::{Mapping, Value};
+use serde_yaml::Mapping;
+
+/// A value of a document.
+pub use serde_yaml::Value;
 
 /// A variable of the environment and the key that it stands for: `("MESHTRACE_ADMIN", "admin")`; dots descend.
 pub type Variable = (&'static str, &'static str);
@@ -162,7 +165,7 @@ impl<'d> Section<'d> {
         &self.place
     }
 
-    /// The value under `key`, if it is there. What `read` refuses becomes a problem.
+    /// The value under `key`, if it is there and not null. What `read` refuses becomes a problem.
     pub fn optional<T>(
         &mut self,
         key: &'static str,
@@ -226,6 +229,30 @@ impl<'d> Section<'d> {
         entries.into_iter().filter_map(read).collect()
     }
 
+    /// The keys and texts under `key`: a map, or, as environment variables have it, one text `key=value,key=value`.
+    pub fn pairs_or_list(&mut self, key: &'static str) -> Vec<(String, String)> {
+        match self.take(key) {
+            Some(Value::String(text)) => text
+                .split(',')
+                .map(str::trim)
+                .filter(|pair| !pair.is_empty())
+                .filter_map(|pair| {
+                    let split = pair.split_once('=').filter(|(name, _)| !name.trim().is_empty());
+                    if split.is_none() {
+                        self.problem(key, format_args!("`{pair}` is not `key=value`"));
+                    }
+                    split.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
+                })
+                .collect(),
+            value => Section::new(self.document, self.path(key), value.unwrap_or(&Value::Null)).pairs(),
+        }
+    }
+
+    /// Whether nothing is left here that was not asked for.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Adds a problem with the value under `key`.
     pub fn problem(&self, key: &str, what: impl fmt::Display) {
         self.document.problem(&self.path(key), what);
@@ -245,7 +272,7 @@ impl<'d> Section<'d> {
     fn take(&mut self, key: &'static str) -> Option<&'d Value> {
         self.asked.push(key);
         let at = self.entries.iter().position(|(name, _)| name == key)?;
-        Some(self.entries.remove(at).1)
+        Some(self.entries.remove(at).1).filter(|value| !value.is_null())
     }
 
     fn path(&self, key: &str) -> String {
@@ -291,6 +318,11 @@ pub fn list<T>(item: impl Fn(&Value) -> Result<T, String>) -> impl Fn(&Value) ->
             .map(|part| item(&Value::String(part.to_owned())))
             .collect(),
     }
+}
+
+/// A value as a document. Empty if it cannot be one, which a plain structure always can.
+pub fn render(value: &impl serde::Serialize) -> String {
+    serde_yaml::to_string(value).unwrap_or_default()
 }
 
 fn scalar(value: &Value) -> Option<String> {
@@ -413,7 +445,7 @@ mod tests {
     fn a_key_far_from_all_known_ones_gets_the_list() {
         let document = Document::new("x.yaml", "zzz: 1", &[]);
         let mut root = document.root();
-        root.optional("port", super::text);
+        root.optional("port", text);
         root.finish();
         assert_eq!(
             document.finish().unwrap_err().list(),

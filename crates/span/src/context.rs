@@ -1,6 +1,7 @@
 use crate::{SpanId, TraceId};
 
-/// The flags of W3C Trace Context level 2, section 3.2.2.5. Bits that we do not know are kept as they came.
+/// The flags of W3C Trace Context level 2, section 3.2.2.5. Bits that we do not know are kept as they came, and are
+/// zero in a `traceparent` that we write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct TraceFlags(pub u8);
 

@@ -24,6 +24,16 @@ impl Edits {
         self.replaced.push((index, value));
     }
 
+    /// As [`replace`](Self::replace), but a value that turns out to be what it was `before` is no edit.
+    pub(crate) fn change(&mut self, index: usize, before: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
+        let value = self.append(write);
+        if self.value(&value) == before {
+            self.text.truncate(value.start);
+        } else {
+            self.replaced.push((index, value));
+        }
+    }
+
     /// A field is added behind the last one. `name` is in lower case.
     pub fn add(&mut self, name: &'static str, write: impl FnOnce(&mut Vec<u8>)) {
         let value = self.append(write);
@@ -55,5 +65,31 @@ impl Edits {
 
     fn value(&self, range: &Range<usize>) -> &[u8] {
         self.text.get(range.clone()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edits_come_out_as_they_were_made_until_they_are_cleared() {
+        let mut edits = Edits::default();
+        edits.replace(3, |out| out.extend_from_slice(b"three"));
+        edits.add("b3", |out| out.push(b'0'));
+        edits.replace(1, |_| ());
+        assert!(edits.replaced().eq([(3, b"three".as_slice()), (1, b"")]));
+        assert!(edits.added().eq([("b3", b"0".as_slice())]));
+        edits.clear();
+        assert!(edits.is_empty());
+    }
+
+    #[test]
+    fn a_value_that_stays_what_it_was_is_no_edit() {
+        let mut edits = Edits::default();
+        edits.change(0, b"same", |out| out.extend_from_slice(b"same"));
+        assert!(edits.is_empty());
+        edits.change(0, b"same", |out| out.extend_from_slice(b"other"));
+        assert!(edits.replaced().eq([(0, b"other".as_slice())]));
     }
 }

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::hex::{decode, encode, number};
+
 /// Identifies a trace: 16 bytes, not all zero (W3C Trace Context level 2, section 3.2.2.3).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TraceId([u8; 16]);
@@ -19,9 +21,19 @@ impl TraceId {
         Self::from_bytes(decode(digits)?)
     }
 
+    /// From 1 to 32 hexadecimal digits: leading zeroes may be missing.
+    pub(crate) fn from_short_hex(digits: &[u8]) -> Option<Self> {
+        Self::from_u128(number(digits, 32)?)
+    }
+
     /// From a 64-bit id, as Zipkin, Jaeger and Datadog once made them: padded with zeroes on the left.
     pub fn from_u64(low: u64) -> Option<Self> {
         Self::from_bytes(u128::from(low).to_be_bytes())
+    }
+
+    /// From a number. `None` for zero.
+    pub fn from_u128(id: u128) -> Option<Self> {
+        Self::from_bytes(id.to_be_bytes())
     }
 
     /// From random bits. A zero, one chance in 2^128, becomes one.
@@ -64,6 +76,11 @@ impl SpanId {
     /// From exactly 16 hexadecimal digits of either case. `None` for anything else, and for zero.
     pub fn from_hex(digits: &[u8]) -> Option<Self> {
         Self::from_bytes(decode(digits)?)
+    }
+
+    /// From 1 to 16 hexadecimal digits: leading zeroes may be missing.
+    pub(crate) fn from_short_hex(digits: &[u8]) -> Option<Self> {
+        Self::from_u64(number(digits, 16)?.try_into().ok()?)
     }
 
     /// From a number. `None` for zero.
@@ -114,46 +131,6 @@ impl fmt::Debug for SpanId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
-}
-
-/// Exactly `N` bytes from exactly `2 * N` hexadecimal digits.
-fn decode<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
-    let (pairs, []) = digits.as_chunks::<2>() else {
-        return None;
-    };
-    let mut bytes = [0; N];
-    if pairs.len() != N {
-        return None;
-    }
-    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = nibble(*high)? << 4 | nibble(*low)?;
-    }
-    Some(bytes)
-}
-
-fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
-    }
-}
-
-fn encode<const N: usize, const DIGITS: usize>(bytes: &[u8; N]) -> [u8; DIGITS] {
-    let digit = |nibble: u8| {
-        if nibble < 10 {
-            b'0' + nibble
-        } else {
-            b'a' + nibble - 10
-        }
-    };
-    let mut digits = [0; DIGITS];
-    for ([high, low], byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
-        *high = digit(byte >> 4);
-        *low = digit(byte & 0xf);
-    }
-    digits
 }
 
 #[cfg(test)]

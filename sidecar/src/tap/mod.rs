@@ -5,6 +5,9 @@
 //! the way it tells an [`Observer`]. Because nothing is ever re-encoded, a tap can turn into a splice at any byte:
 //! what it does not understand it passes on, and never again looks at that connection.
 
+pub mod http1;
+pub mod http2;
+
 use span::{Edits, Field};
 
 /// Which end of the connection sent the bytes.
@@ -31,12 +34,27 @@ pub enum Passed {
 pub enum SpliceReason {
     /// The bytes are not what the protocol allows.
     Malformed,
-    /// A head, or a header block, is larger than we are willing to hold back.
+    /// A head, or a header block or its decompression table, is larger than we are willing to hold.
     HeadTooLarge,
-    /// The connection changed to another protocol by agreement of both ends (upgrade, CONNECT).
+    /// The client went on before the server had agreed to the other protocol that it asked for (upgrade, CONNECT).
     Upgraded,
     /// More requests are open on it than we are willing to remember.
     TooManyOpen,
+    /// The server sent something that no request had asked for.
+    Unsolicited,
+}
+
+impl SpliceReason {
+    /// As it stands in labels.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::HeadTooLarge => "head_too_large",
+            Self::Upgraded => "upgraded",
+            Self::TooManyOpen => "too_many_open",
+            Self::Unsolicited => "unsolicited",
+        }
+    }
 }
 
 /// A request head as a tap has read it. Borrowed from the connection's bytes.
@@ -73,8 +91,12 @@ pub trait Observer {
     /// A request's head is complete. The trace headers that it is to carry go into `edits`, which is empty.
     fn begin(&mut self, head: &RequestHead<'_>, edits: &mut Edits) -> Self::Exchange;
 
-    /// A trace header of this dialect could not be brought up to date and went on as the client sent it.
+    /// A trace header of this name could not be brought up to date, or added, and the request went on without that.
     fn left_stale(&mut self, name: &[u8]);
+
+    /// A request went on unmarked and unobserved, because more are open on the connection than we are willing to
+    /// remember.
+    fn left_unseen(&mut self);
 }
 
 /// One request with its response, from the request's head to the last byte of both.
@@ -108,7 +130,7 @@ pub trait Exchange {
 pub enum End {
     /// The last byte of the response has passed.
     Complete,
-    /// Both ends agreed on another protocol, or a tunnel; its bytes follow on the connection.
+    /// Both ends agreed on another protocol, or a tunnel, and its last byte has passed.
     Upgraded,
     /// The client gave up: it reset the stream or the connection.
     ClientReset,
@@ -118,4 +140,18 @@ pub enum End {
     Refused,
     /// The connection turned into a splice under it, so that its end cannot be seen.
     Unseen,
+}
+
+impl End {
+    /// As it stands in labels and in `error.type`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Upgraded => "upgraded",
+            Self::ClientReset => "client_reset",
+            Self::ServerReset => "server_reset",
+            Self::Refused => "refused",
+            Self::Unseen => "unseen",
+        }
+    }
 }

@@ -1,0 +1,28 @@
+# What there is to do here. Every target installs what it lacks from the package registries, and says so.
+
+SHELL := /bin/bash
+CARGO ?= cargo
+# what the demo runs: optimised as a release, but built in less time than whole-program optimisation takes
+DEMO := target/demo
+
+.PHONY: help demo test bench fmt
+
+help: ## say what there is (this)
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+demo: ## build, start the bank with a sidecar beside each service, and run until Ctrl-C
+	@tools/install demo
+	$(CARGO) build --locked --profile demo -p meshtrace -p meshtrace-sidecar -p meshtrace-collector -p bank
+	$(DEMO)/meshtrace up demo/bank/mesh.yaml
+
+test: ## every check and test there is, as CI runs them
+	@tools/install test
+	@tools/test
+
+bench: ## CPU, latency and memory of the sidecar beside a TCP forwarder and Envoy (about six minutes)
+	@tools/install bench
+	$(CARGO) build --locked --release -p bench -p meshtrace-sidecar
+	target/release/bench-run $(BENCH)
+
+fmt: ## format all code
+	$(CARGO) fmt --all

@@ -1,0 +1,276 @@
+//! What the collector is told: flags, and environment variables behind them. Read once, checked whole.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command};
+use contract::port;
+use process::config::{Document, Problems, Variable, parsed, text};
+
+use crate::duration;
+
+/// What the collector does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where OTLP over gRPC comes in.
+    pub otlp_grpc: SocketAddr,
+    /// Where OTLP over HTTP comes in.
+    pub otlp_http: SocketAddr,
+    /// Where queries are answered.
+    pub query: SocketAddr,
+    /// Where metrics and probes are answered.
+    pub admin: SocketAddr,
+    /// Bytes of memory that the store may take, about. At least [`MIN_STORE_BYTES`].
+    pub store_max_bytes: u64,
+    /// How long a trace is kept.
+    pub retention: Duration,
+    /// Log levels, as `tracing`'s `EnvFilter` reads them.
+    pub log: String,
+}
+
+/// A store smaller than this could not keep one request.
+pub const MIN_STORE_BYTES: u64 = 1 << 20;
+
+/// One setting: its key here, its flag, its environment variable, and what `--help` says of it.
+struct Setting {
+    key: &'static str,
+    flag: &'static str,
+    variable: &'static str,
+    value: &'static str,
+    default: String,
+    help: &'static str,
+}
+
+// Kubernetes sets MESHTRACE_COLLECTOR_PORT, MESHTRACE_COLLECTOR_SERVICE_* and MESHTRACE_COLLECTOR_PORT_* beside a Service
+// called meshtrace-collector. None of these names may be one of ours.
+fn settings() -> [Setting; 7] {
+    let any = |port: u16| format!("[::]:{port}");
+    let setting = |key, flag, variable, value, default, help| Setting {
+        key,
+        flag,
+        variable,
+        value,
+        default,
+        help,
+    };
+    [
+        setting(
+            "otlp_grpc",
+            "--otlp-grpc",
+            "MESHTRACE_COLLECTOR_OTLP_GRPC",
+            "ADDRESS",
+            any(port::OTLP_GRPC),
+            "Where OTLP over gRPC comes in. [::] takes IPv4 and IPv6",
+        ),
+        setting(
+            "otlp_http",
+            "--otlp-http",
+            "MESHTRACE_COLLECTOR_OTLP_HTTP",
+            "ADDRESS",
+            any(port::OTLP_HTTP),
+            "Where OTLP over HTTP comes in: POST /v1/traces, protobuf or JSON",
+        ),
+        setting(
+            "query",
+            "--query",
+            "MESHTRACE_COLLECTOR_QUERY",
+            "ADDRESS",
+            any(port::QUERY),
+            "Where Jaeger's query API is answered: for Grafana, Jaeger UI and `meshtrace traces`",
+        ),
+        setting(
+            "admin",
+            "--admin",
+            "MESHTRACE_COLLECTOR_ADMIN",
+            "ADDRESS",
+            any(port::COLLECTOR_ADMIN),
+            "Where /metrics, /live and /ready are answered",
+        ),
+        setting(
+            "store_max_bytes",
+            "--store-max-bytes",
+            "MESHTRACE_COLLECTOR_STORE_MAX_BYTES",
+            "SIZE",
+            "512MiB".to_owned(),
+            "Memory that spans may take, such as 512MiB or 2GiB; the oldest traces go first",
+        ),
+        setting(
+            "retention",
+            "--retention",
+            "MESHTRACE_COLLECTOR_RETENTION",
+            "DURATION",
+            "72h".to_owned(),
+            "How long a trace is kept, such as 30m, 72h or 7d",
+        ),
+        setting(
+            "log",
+            "--log",
+            "MESHTRACE_COLLECTOR_LOG",
+            "FILTER",
+            "info".to_owned(),
+            "What is logged: error, warn, info, debug, trace, or target=level, separated by commas",
+        ),
+    ]
+}
+
+/// The command line, for `--help` and for parsing.
+pub fn command() -> Command {
+    let arguments = settings().map(|setting| {
+        Arg::new(setting.key)
+            .long(setting.flag.trim_start_matches('-'))
+            .env(setting.variable)
+            .value_name(setting.value)
+            .default_value(setting.default)
+            .help(setting.help)
+    });
+    Command::new("meshtrace-collector")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Receives spans by OTLP, joins them into traces, keeps them, and answers questions about them.")
+        .after_help(
+            "Send spans:   OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317 (gRPC) or http://localhost:4318 (HTTP)\n\
+             Look at them: http://localhost:16686/api/traces?limit=5, Grafana's Jaeger data source, or `meshtrace traces`",
+        )
+        .args(arguments)
+}
+
+impl Config {
+    /// Checks what was said on the command line and in the environment.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each with the flag or variable that says it and with what is allowed.
+    pub fn read(matches: &ArgMatches) -> Result<Self, Problems> {
+        let said: Vec<(Variable, String)> = settings()
+            .into_iter()
+            .filter_map(|setting| {
+                let place = match matches.value_source(setting.key) {
+                    Some(ValueSource::EnvVariable) => setting.variable,
+                    _ => setting.flag,
+                };
+                Some((
+                    (place, setting.key),
+                    matches.get_one::<String>(setting.key)?.clone(),
+                ))
+            })
+            .collect();
+        let document = Document::new("meshtrace-collector", "", &said);
+        let mut root = document.root();
+        // What does not parse is among the problems, so that what stands in for it is never used.
+        let mut address = |key| {
+            root.required(
+                key,
+                parsed("an address with a port, such as [::]:4317 or 127.0.0.1:4317"),
+            )
+            .unwrap_or(SocketAddr::from(([0; 4], 0)))
+        };
+        let config = Self {
+            otlp_grpc: address("otlp_grpc"),
+            otlp_http: address("otlp_http"),
+            query: address("query"),
+            admin: address("admin"),
+            store_max_bytes: root
+                .required("store_max_bytes", |value| size(&text(value)?))
+                .unwrap_or(0),
+            retention: root
+                .required("retention", |value| age(&text(value)?))
+                .unwrap_or(Duration::ZERO),
+            log: root.required("log", text).unwrap_or_default(),
+        };
+        let addresses = [
+            ("otlp_grpc", config.otlp_grpc),
+            ("otlp_http", config.otlp_http),
+            ("query", config.query),
+            ("admin", config.admin),
+        ];
+        for (index, (key, address)) in addresses.iter().enumerate() {
+            let others = addresses.iter().take(index);
+            if address.port() != 0 && others.into_iter().any(|(_, other)| other == address) {
+                root.problem(
+                    key,
+                    format_args!("`{address}` is taken by another setting; each needs its own"),
+                );
+            }
+        }
+        root.finish();
+        document.finish()?;
+        Ok(config)
+    }
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    let allowed = "is not a size of at least 1MiB, such as 512MiB or 2GiB (units: KiB, MiB, GiB)";
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(digits).unwrap_or_default();
+    let unit = match unit.trim() {
+        "" => Some(1),
+        "KiB" => Some(1 << 10),
+        "MiB" => Some(1 << 20),
+        "GiB" => Some(1 << 30),
+        _ => None,
+    };
+    let bytes = number
+        .parse::<u64>()
+        .ok()
+        .zip(unit)
+        .and_then(|(number, unit)| number.checked_mul(unit));
+    bytes
+        .filter(|bytes| *bytes >= MIN_STORE_BYTES)
+        .ok_or_else(|| format!("`{text}` {allowed}"))
+}
+
+fn age(text: &str) -> Result<Duration, String> {
+    duration::parse(text)
+        .filter(|age| !age.is_zero())
+        .ok_or_else(|| format!("`{text}` is not {}, longer than zero", duration::ALLOWED))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(arguments: &[&str]) -> Result<Config, Problems> {
+        let matches = command().try_get_matches_from([&["meshtrace-collector"], arguments].concat());
+        Config::read(&matches.unwrap())
+    }
+
+    #[test]
+    fn the_defaults_are_the_ports_of_the_field_on_all_addresses() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.otlp_grpc, "[::]:4317".parse().unwrap());
+        assert_eq!(config.otlp_http, "[::]:4318".parse().unwrap());
+        assert_eq!(config.query, "[::]:16686".parse().unwrap());
+        assert_eq!(config.store_max_bytes, 512 << 20);
+        assert_eq!(config.retention, Duration::from_secs(72 * 3600));
+    }
+
+    #[test]
+    fn all_problems_come_together_each_with_its_flag() {
+        let problems = read(&[
+            "--otlp-grpc=4317",
+            "--query=[::]:4318",
+            "--store-max-bytes=5KiB",
+            "--retention=0",
+        ]);
+        let problems = problems.unwrap_err();
+        let places: Vec<_> = problems
+            .list()
+            .iter()
+            .filter_map(|line| line.split(": ").next())
+            .collect();
+        assert_eq!(
+            places,
+            ["--otlp-grpc", "--store-max-bytes", "--retention", "--query"]
+        );
+    }
+
+    #[test]
+    fn no_variable_is_one_that_kubernetes_sets_for_a_service() {
+        for setting in settings() {
+            let rest = setting.variable.strip_prefix("MESHTRACE_COLLECTOR_").unwrap();
+            assert!(
+                !rest.starts_with("PORT") && !rest.starts_with("SERVICE"),
+                "{rest}"
+            );
+        }
+    }
+}

@@ -1,0 +1,70 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use axum::routing::post;
+use otlp::receive::{from_protobuf, grpc};
+use tonic::{Code, Status};
+
+use super::{Failure, Ingest, READ_TIMEOUT, REQUEST_BYTES};
+use crate::metrics::{RequestFailure, Transport};
+
+/// OTLP over gRPC: `TraceService.Export`. Other methods are answered with UNIMPLEMENTED.
+pub fn router(ingest: Arc<Ingest>) -> Router {
+    Router::new()
+        .route(grpc::EXPORT, post(export))
+        .fallback(async || {
+            Status::unimplemented("only TraceService/Export is served here").into_http::<Body>()
+        })
+        .with_state(ingest)
+}
+
+async fn export(State(ingest): State<Arc<Ingest>>, request: Request) -> Response {
+    let refuse = |failure: Failure| {
+        ingest.count(&failure);
+        status(&failure).into_http()
+    };
+    let Ok(_turn) = ingest.turn().await else {
+        return refuse(Failure::Busy);
+    };
+    let whole = AtomicBool::new(false);
+    let keep = async |message| {
+        whole.store(true, Ordering::Relaxed);
+        let kept = ingest.keep(Transport::Grpc, from_protobuf(message)).await;
+        kept.map(|reply| reply.to_protobuf()).map_err(|failure| {
+            ingest.count(&failure);
+            status(&failure)
+        })
+    };
+    let serving = grpc::serve(request, REQUEST_BYTES, keep);
+    let Ok(response) = tokio::time::timeout(READ_TIMEOUT, serving).await else {
+        return refuse(Failure::TooSlow);
+    };
+    if !whole.into_inner() {
+        // tonic has answered by itself what it could not read
+        ingest.metrics.failed(
+            match Status::from_header_map(response.headers()).map(|status| status.code()) {
+                Some(Code::OutOfRange | Code::ResourceExhausted) => RequestFailure::TooLarge,
+                Some(Code::Unimplemented) => RequestFailure::Unsupported,
+                _ => RequestFailure::Malformed,
+            },
+        );
+    }
+    response.map(Body::new)
+}
+
+/// The code says whether trying again helps (OTLP 1.x, "Failures"): UNAVAILABLE and ABORTED do, INVALID_ARGUMENT
+/// does not.
+fn status(failure: &Failure) -> Status {
+    let message = failure.to_string();
+    match failure {
+        Failure::Malformed(_) | Failure::Unsupported(_) | Failure::TooLarge => {
+            Status::invalid_argument(message)
+        }
+        Failure::TooSlow => Status::aborted(message),
+        Failure::Busy | Failure::Store(_) => Status::unavailable(message),
+    }
+}

@@ -1,0 +1,104 @@
+//! Receiving spans: OTLP over gRPC and over HTTP, both ending in [`Ingest::keep`].
+//!
+//! A request is read, taken apart span by span and handed to the store before it is answered, so that what was
+//! acknowledged is kept. What it may cost is bounded: its bytes, the time to read it, and how many are worked on at
+//! once.
+
+mod grpc;
+mod http;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use otlp::receive::{BadRequest, Batch, Reply};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::metrics::{Metrics, RequestFailure, Transport};
+use crate::store::{Store, StoreError};
+
+pub use grpc::router as grpc_router;
+pub use http::router as http_router;
+
+/// Bytes of a request, decompressed.
+pub const REQUEST_BYTES: usize = 16 << 20;
+/// Requests that are read and worked on at once. Others wait for [`TURN_TIMEOUT`].
+pub const REQUESTS: usize = 32;
+/// How long a request waits for its turn before it is told to come again.
+pub const TURN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a request may take to arrive, once it has its turn.
+pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where requests come in.
+pub struct Ingest {
+    store: Arc<dyn Store>,
+    metrics: Arc<Metrics>,
+    turns: Semaphore,
+}
+
+/// A request failed as a whole.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// It is not what it says it is.
+    #[error(transparent)]
+    Malformed(#[from] BadRequest),
+    /// Its media type or its compression is not one that we take.
+    #[error("{0}")]
+    Unsupported(String),
+    /// It has more than [`REQUEST_BYTES`].
+    #[error("a request has at most {REQUEST_BYTES} bytes, decompressed; send smaller batches")]
+    TooLarge,
+    /// It did not arrive within [`READ_TIMEOUT`], or its connection broke.
+    #[error("the request did not arrive whole within {} s", READ_TIMEOUT.as_secs())]
+    TooSlow,
+    /// Too many others are being worked on.
+    #[error("too many requests at once; try again later")]
+    Busy,
+    /// The store could not keep it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Ingest {
+    /// Spans go to `store` and are counted in `metrics`.
+    pub fn new(store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Self {
+        Self {
+            store,
+            metrics,
+            turns: Semaphore::new(REQUESTS),
+        }
+    }
+
+    /// Waits for a request's turn.
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, Failure> {
+        match tokio::time::timeout(TURN_TIMEOUT, self.turns.acquire()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) | Err(_) => Err(Failure::Busy),
+        }
+    }
+
+    /// Hands the spans of a request to the store. When it returns they are as durable as the store promises.
+    async fn keep(&self, transport: Transport, batch: Result<Batch, BadRequest>) -> Result<Reply, Failure> {
+        let Batch { spans, refused } = batch?;
+        self.metrics.received(transport, spans.len() as u64, &refused);
+        let appended = self.store.append(spans, now()).await?;
+        self.metrics.appended(&appended);
+        Ok(Reply::new(&refused))
+    }
+
+    fn count(&self, failure: &Failure) {
+        self.metrics.failed(match failure {
+            Failure::Malformed(_) => RequestFailure::Malformed,
+            Failure::Unsupported(_) => RequestFailure::Unsupported,
+            Failure::TooLarge => RequestFailure::TooLarge,
+            Failure::TooSlow => RequestFailure::TooSlow,
+            Failure::Busy => RequestFailure::Busy,
+            Failure::Store(_) => RequestFailure::Store,
+        });
+    }
+}
+
+/// The time, in nanoseconds since the Unix epoch.
+pub(crate) fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    crate::duration::nanos(since)
+}

@@ -1,0 +1,23 @@
+//! The collector: receive spans, join them, keep them, answer.
+//!
+//! ```text
+//! ingest ─▶ store (join) ◀─ query ◀─ api
+//! ```
+//!
+//! [`ingest`] and [`api`] know the store only through the [`store::Store`] trait. Nothing here changes a timestamp.
+
+pub mod admin;
+pub mod api;
+pub mod collector;
+pub mod config;
+pub mod dependencies;
+pub mod duration;
+#[cfg(test)]
+mod fixtures;
+pub mod ingest;
+pub mod join;
+pub mod metrics;
+pub mod query;
+pub mod serve;
+pub mod store;
+pub mod tags;

@@ -1,0 +1,224 @@
+//! What the collector counts of itself, for Prometheus. Labels come from closed sets.
+
+use otlp::receive::{Reason, Refusals};
+use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+
+use crate::store::{Appended, Dropped, Size};
+
+/// How spans came in. A closed set: it labels metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// OTLP over gRPC.
+    Grpc,
+    /// OTLP over HTTP, as protobuf.
+    HttpProtobuf,
+    /// OTLP over HTTP, as JSON.
+    HttpJson,
+}
+
+impl Transport {
+    /// Its name in metrics, as OpenTelemetry's `OTEL_EXPORTER_OTLP_PROTOCOL` has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+            Self::HttpProtobuf => "http/protobuf",
+            Self::HttpJson => "http/json",
+        }
+    }
+}
+
+/// Why traces were dropped. A closed set: it labels metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropCause {
+    /// Room was needed.
+    Bytes,
+    /// They were too old.
+    Age,
+}
+
+impl DropCause {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Bytes => "bytes",
+            Self::Age => "age",
+        }
+    }
+}
+
+/// All counters, in a registry of their own.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    received: IntCounterVec,
+    refused: IntCounterVec,
+    failed: IntCounterVec,
+    stored: IntCounter,
+    repeated: IntCounter,
+    dropped_traces: IntCounterVec,
+    dropped_spans: IntCounterVec,
+    store_bytes: IntGauge,
+    store_spans: IntGauge,
+    store_traces: IntGauge,
+}
+
+impl Metrics {
+    /// Every counter at zero, and every label value there from the start.
+    ///
+    /// # Errors
+    /// Two metrics have the same name: a mistake in this file.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new_custom(Some("meshtrace_collector".to_owned()), None)?;
+        let family = |name: &str, help: &str, label: &str| {
+            let family = IntCounterVec::new(Opts::new(name, help), &[label])?;
+            registry.register(Box::new(family.clone()))?;
+            Ok::<_, prometheus::Error>(family)
+        };
+        let counter = |name: &str, help: &str| {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok::<_, prometheus::Error>(counter)
+        };
+        let gauge = |name: &str, help: &str| {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
+        let metrics = Self {
+            received: family(
+                "spans_received_total",
+                "Spans that arrived, by protocol.",
+                "protocol",
+            )?,
+            refused: family(
+                "spans_refused_total",
+                "Spans that were refused, by reason.",
+                "reason",
+            )?,
+            failed: family(
+                "requests_failed_total",
+                "Export requests that failed as a whole, by reason.",
+                "reason",
+            )?,
+            stored: counter("spans_stored_total", "Spans that were kept.")?,
+            repeated: counter(
+                "spans_repeated_total",
+                "Spans that were there already, sent again by a retry.",
+            )?,
+            dropped_traces: family(
+                "store_traces_dropped_total",
+                "Traces dropped by retention.",
+                "cause",
+            )?,
+            dropped_spans: family(
+                "store_spans_dropped_total",
+                "Spans of traces dropped by retention.",
+                "cause",
+            )?,
+            store_bytes: gauge("store_bytes", "Bytes that the store takes.")?,
+            store_spans: gauge("store_spans", "Spans that the store keeps.")?,
+            store_traces: gauge("store_traces", "Traces that the store keeps.")?,
+            registry,
+        };
+        for transport in [Transport::Grpc, Transport::HttpProtobuf, Transport::HttpJson] {
+            metrics.received.with_label_values(&[transport.as_str()]);
+        }
+        for reason in Reason::ALL {
+            metrics.refused.with_label_values(&[reason.as_str()]);
+        }
+        for failure in RequestFailure::ALL {
+            metrics.failed.with_label_values(&[failure.as_str()]);
+        }
+        for cause in [DropCause::Bytes, DropCause::Age] {
+            metrics.dropped_traces.with_label_values(&[cause.as_str()]);
+            metrics.dropped_spans.with_label_values(&[cause.as_str()]);
+        }
+        Ok(metrics)
+    }
+
+    /// A request has been taken apart.
+    pub fn received(&self, transport: Transport, spans: u64, refused: &Refusals) {
+        let received = self.received.with_label_values(&[transport.as_str()]);
+        received.inc_by(spans.saturating_add(refused.total()));
+        for (reason, count) in refused.iter() {
+            self.refused.with_label_values(&[reason.as_str()]).inc_by(count);
+        }
+    }
+
+    /// Spans have been handed to the store.
+    pub fn appended(&self, appended: &Appended) {
+        self.stored.inc_by(appended.stored);
+        self.repeated.inc_by(appended.repeated);
+        self.dropped(DropCause::Bytes, &appended.dropped);
+    }
+
+    /// Retention has dropped traces.
+    pub fn dropped(&self, cause: DropCause, dropped: &Dropped) {
+        self.dropped_traces
+            .with_label_values(&[cause.as_str()])
+            .inc_by(dropped.traces);
+        self.dropped_spans
+            .with_label_values(&[cause.as_str()])
+            .inc_by(dropped.spans);
+    }
+
+    /// A request failed as a whole.
+    pub fn failed(&self, failure: RequestFailure) {
+        self.failed.with_label_values(&[failure.as_str()]).inc();
+    }
+
+    /// All of it in Prometheus' text format, with the size of the store as it is now.
+    ///
+    /// # Errors
+    /// The library could not write it.
+    pub fn render(&self, size: &Size) -> Result<Vec<u8>, prometheus::Error> {
+        for (gauge, value) in [
+            (&self.store_bytes, size.bytes),
+            (&self.store_spans, size.spans),
+            (&self.store_traces, size.traces),
+        ] {
+            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}
+
+/// Why a whole export request failed. A closed set: it labels a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestFailure {
+    /// Its envelope is broken, or its compression.
+    Malformed,
+    /// It is of a kind that we do not take.
+    Unsupported,
+    /// It is too large.
+    TooLarge,
+    /// It did not arrive in time.
+    TooSlow,
+    /// Too many others were being worked on.
+    Busy,
+    /// The store could not keep it.
+    Store,
+}
+
+impl RequestFailure {
+    const ALL: [Self; 6] = [
+        Self::Malformed,
+        Self::Unsupported,
+        Self::TooLarge,
+        Self::TooSlow,
+        Self::Busy,
+        Self::Store,
+    ];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Unsupported => "unsupported",
+            Self::TooLarge => "too_large",
+            Self::TooSlow => "too_slow",
+            Self::Busy => "busy",
+            Self::Store => "store",
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Everything in memory, gone when the process ends. For one machine, for demonstrations and for tests.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use async_trait::async_trait;
+use otlp::model::{Kind, Span};
+use span::{SpanId, TraceId};
+
+use super::catalogue::Catalogue;
+use super::{Appended, Dropped, Operation, Size, Store, StoreError, Trace};
+use crate::dependencies::{Calls, Dependency};
+use crate::join::{self, Joins};
+use crate::query::{Query, Summary};
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of memory, about.
+    pub bytes: u64,
+    /// Nanoseconds since a trace's first span was received.
+    pub age: u64,
+}
+
+/// A [`Store`] that keeps spans in memory.
+///
+/// Readers copy the list of traces and look at them without holding anything up.
+#[derive(Debug)]
+pub struct Memory {
+    limits: Limits,
+    state: RwLock<State>,
+}
+
+/// What a span costs beside what it holds: its places in its trace's list and index, and in the catalogue.
+const SPAN_OVERHEAD: u64 = 160;
+/// What a trace costs beside its spans, and what it costs to know that a trace is part of another.
+const TRACE_OVERHEAD: u64 = 512;
+
+#[derive(Debug, Default)]
+struct State {
+    traces: HashMap<TraceId, Entry>,
+    /// The traces in the order in which they will be dropped.
+    ages: BTreeMap<Age, TraceId>,
+    joins: Joins,
+    catalogue: Catalogue,
+    bytes: u64,
+    spans: u64,
+    arrivals: u64,
+}
+
+/// When a trace's first span was received, and its turn among those of the same moment.
+type Age = (u64, u64);
+
+#[derive(Debug)]
+struct Entry {
+    age: Age,
+    spans: Arc<Vec<Arc<Span>>>,
+    /// Where each span stands in the list.
+    places: HashMap<(SpanId, Kind), usize>,
+    bytes: u64,
+}
+
+impl Memory {
+    /// An empty store.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            state: RwLock::default(),
+        }
+    }
+
+    // A writer that panicked would have done so between two spans: what is there is whole.
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Every trace as it is now.
+    fn snapshot(&self) -> Vec<(TraceId, Arc<Vec<Arc<Span>>>)> {
+        let state = self.read();
+        let traces = state.traces.iter();
+        traces
+            .map(|(id, entry)| (*id, Arc::clone(&entry.spans)))
+            .collect()
+    }
+}
+
+#[async_trait]
+impl Store for Memory {
+    async fn append(&self, spans: Vec<Span>, now: u64) -> Result<Appended, StoreError> {
+        let mut state = self.write();
+        let mut appended = Appended::default();
+        for span in spans {
+            if state.insert(span, now) {
+                appended.stored += 1;
+            } else {
+                appended.repeated += 1;
+            }
+            while state.bytes > self.limits.bytes && state.drop_oldest(&mut appended.dropped) {}
+        }
+        Ok(appended)
+    }
+
+    async fn expire(&self, now: u64) -> Result<Dropped, StoreError> {
+        let horizon = now.saturating_sub(self.limits.age);
+        let mut state = self.write();
+        let mut dropped = Dropped::default();
+        while state
+            .ages
+            .keys()
+            .next()
+            .is_some_and(|(received, _)| *received < horizon)
+        {
+            state.drop_oldest(&mut dropped);
+        }
+        Ok(dropped)
+    }
+
+    async fn traces(&self, ids: &[TraceId]) -> Result<Vec<Trace>, StoreError> {
+        let state = self.read();
+        let mut traces: Vec<Trace> = Vec::new();
+        for id in ids.iter().map(|id| state.joins.resolve(*id)) {
+            if traces.iter().any(|trace| trace.id == id) {
+                continue;
+            }
+            if let Some(entry) = state.traces.get(&id) {
+                let mut spans = entry.spans.to_vec();
+                spans.sort_unstable_by_key(|span| (span.start, span.span_id, span.kind));
+                traces.push(Trace { id, spans });
+            }
+        }
+        Ok(traces)
+    }
+
+    async fn search(&self, query: &Query) -> Result<Vec<Summary>, StoreError> {
+        let traces = self.snapshot();
+        let summaries = traces.iter().filter_map(|(id, spans)| query.summary(*id, spans));
+        let mut found = summaries.collect();
+        query.rank(&mut found);
+        Ok(found)
+    }
+
+    async fn services(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.read().catalogue.services())
+    }
+
+    async fn operations(&self, service: &str) -> Result<Vec<Operation>, StoreError> {
+        Ok(self.read().catalogue.operations(service))
+    }
+
+    async fn dependencies(&self, start: RangeInclusive<u64>) -> Result<Vec<Dependency>, StoreError> {
+        let mut calls = Calls::default();
+        for (_, spans) in self.snapshot() {
+            if spans.iter().any(|span| start.contains(&span.start)) {
+                calls.add(&spans);
+            }
+        }
+        Ok(calls.finish())
+    }
+
+    async fn size(&self) -> Result<Size, StoreError> {
+        let state = self.read();
+        Ok(Size {
+            traces: state.traces.len() as u64,
+            spans: state.spans,
+            bytes: state.bytes,
+        })
+    }
+}
+
+impl State {
+    /// Whether the span is new.
+    fn insert(&mut self, span: Span, now: u64) -> bool {
+        self.arrivals += 1;
+        let mut age = (now, self.arrivals);
+        if let Some(provisional) = join::provisional(&span)
+            && let Some((part, whole)) = self.joins.join(provisional, span.trace_id)
+        {
+            age = self.absorb(part, whole, age);
+        }
+        let id = self.joins.resolve(span.trace_id);
+        self.place(id, Arc::new(span), age)
+    }
+
+    /// Makes what is kept of `part` part of `whole`, which is as old as the older of the two.
+    fn absorb(&mut self, part: TraceId, whole: TraceId, now: Age) -> Age {
+        let Some(entry) = self.take(part) else {
+            self.charge(whole, now);
+            return now;
+        };
+        for span in entry.spans.iter() {
+            self.place(whole, Arc::clone(span), entry.age);
+        }
+        self.charge(whole, entry.age);
+        entry.age
+    }
+
+    /// Counts what it costs to remember one join.
+    fn charge(&mut self, whole: TraceId, age: Age) {
+        self.entry(whole, age).bytes += TRACE_OVERHEAD;
+        self.bytes += TRACE_OVERHEAD;
+    }
+
+    /// The trace, which becomes at least as old as `age`.
+    fn entry(&mut self, id: TraceId, age: Age) -> &mut Entry {
+        let entry = self.traces.entry(id).or_insert_with(|| {
+            self.bytes += TRACE_OVERHEAD;
+            self.ages.insert(age, id);
+            Entry {
+                age,
+                spans: Arc::default(),
+                places: HashMap::new(),
+                bytes: TRACE_OVERHEAD,
+            }
+        });
+        if age < entry.age {
+            self.ages.remove(&entry.age);
+            self.ages.insert(age, id);
+            entry.age = age;
+        }
+        entry
+    }
+
+    /// Adds a span to a trace, unless it is there. Whether it was new.
+    fn place(&mut self, id: TraceId, span: Arc<Span>, age: Age) -> bool {
+        self.entry(id, age);
+        let Some(entry) = self.traces.get_mut(&id) else {
+            return false;
+        };
+        let key = (span.span_id, span.kind);
+        let known = entry.places.get(&key).copied();
+        let spans = Arc::make_mut(&mut entry.spans);
+        match known.and_then(|place| spans.get_mut(place)) {
+            None => {
+                let bytes = cost(&span, spans.last());
+                entry.places.insert(key, spans.len());
+                entry.bytes += bytes;
+                self.bytes += bytes;
+                self.spans += 1;
+                self.catalogue.add(&span);
+                spans.push(span);
+                true
+            }
+            Some(first) => {
+                if join::provisional(first).is_none() && join::provisional(&span).is_some() {
+                    let bytes = cost(&span, None);
+                    entry.bytes += bytes;
+                    self.bytes += bytes;
+                    self.catalogue.remove(first);
+                    self.catalogue.add(&span);
+                    *first = span;
+                }
+                false
+            }
+        }
+    }
+
+    /// Drops the oldest trace. `false` if there is none.
+    fn drop_oldest(&mut self, dropped: &mut Dropped) -> bool {
+        let Some(id) = self.ages.values().next().copied() else {
+            return false;
+        };
+        self.joins.forget(id);
+        if let Some(entry) = self.take(id) {
+            dropped.traces += 1;
+            dropped.spans += entry.spans.len() as u64;
+        }
+        true
+    }
+
+    /// Takes a trace out, with everything that is counted of it.
+    fn take(&mut self, id: TraceId) -> Option<Entry> {
+        let entry = self.traces.remove(&id)?;
+        self.ages.remove(&entry.age);
+        self.bytes -= entry.bytes;
+        self.spans -= entry.spans.len() as u64;
+        for span in entry.spans.iter() {
+            self.catalogue.remove(span);
+        }
+        Some(entry)
+    }
+}
+
+/// About how many bytes a span takes. A resource and a scope that it shares with the span before are not counted
+/// twice; shared in other ways they are, so that the estimate errs on the safe side.
+fn cost(span: &Span, before: Option<&Arc<Span>>) -> u64 {
+    let mut bytes = span.size() + span.name.len() + span.service().len();
+    if before.is_none_or(|before| !Arc::ptr_eq(&before.resource, &span.resource)) {
+        bytes += span.resource.size();
+    }
+    if before.is_none_or(|before| !Arc::ptr_eq(&before.scope, &span.scope)) {
+        bytes += span.scope.size();
+    }
+    bytes as u64 + SPAN_OVERHEAD
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    crate::store::suite::suite!(|bytes, age| Arc::new(Memory::new(Limits { bytes, age })) as Arc<dyn Store>);
+}

@@ -1,0 +1,93 @@
+//! What the standard keeps in fields of their own and Jaeger shows as tags; and values as text.
+//!
+//! Searching and showing both read spans through here, so that whatever is shown as a tag can be searched for.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use otlp::model::{Kind, Span, Status, Value};
+use serde_json::json;
+
+/// The tags that follow from a span's fields, by the rules of OpenTelemetry's "Jaeger" mapping. One that the span
+/// has as an attribute is left out.
+pub fn derived(span: &Span) -> impl Iterator<Item = (&'static str, Value)> {
+    let text = |text: &str| (!text.is_empty()).then(|| Value::String(text.to_owned()));
+    let (error, code, description) = match &span.status {
+        Status::Unset => (None, None, None),
+        Status::Ok => (None, text("OK"), None),
+        Status::Error(message) => (Some(Value::Bool(true)), text("ERROR"), text(message)),
+    };
+    [
+        ("span.kind", kind_name(span.kind).and_then(text)),
+        ("error", error),
+        ("otel.status_code", code),
+        ("otel.status_description", description),
+        ("otel.scope.name", text(&span.scope.name)),
+        ("otel.scope.version", text(&span.scope.version)),
+        ("w3c.tracestate", text(&span.trace_state)),
+    ]
+    .into_iter()
+    .filter_map(|(key, value)| Some((key, value?)))
+    .filter(|(key, _)| span.attribute(key).is_none())
+}
+
+/// `span.kind` as Jaeger writes it; none if the span did not say.
+pub fn kind_name(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Unspecified => None,
+        Kind::Internal => Some("internal"),
+        Kind::Server => Some("server"),
+        Kind::Client => Some("client"),
+        Kind::Producer => Some("producer"),
+        Kind::Consumer => Some("consumer"),
+    }
+}
+
+/// Whether the span says `key` = `wanted` anywhere: itself, its resource, scope, events or links, or a derived tag.
+/// Values are compared as text.
+pub fn says(span: &Span, key: &str, wanted: &str) -> bool {
+    let own = [
+        &span.attributes,
+        &span.resource.attributes,
+        &span.scope.attributes,
+    ];
+    let events = span.events.iter().map(|event| &event.attributes);
+    let links = span.links.iter().map(|link| &link.attributes);
+    own.into_iter()
+        .chain(events)
+        .chain(links)
+        .flatten()
+        .any(|attribute| attribute.key == key && text(&attribute.value) == wanted)
+        || (key == "event" && span.events.iter().any(|event| event.name == wanted))
+        || derived(span).any(|(name, value)| name == key && text(&value) == wanted)
+}
+
+/// A value as text: as it would be typed into a search. Bytes in base64; lists and maps as JSON.
+pub fn text(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::Empty => Cow::Borrowed(""),
+        Value::String(text) => Cow::Borrowed(text),
+        Value::Bool(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
+        Value::Int(number) => Cow::Owned(number.to_string()),
+        Value::Double(number) => Cow::Owned(number.to_string()),
+        Value::Bytes(bytes) => Cow::Owned(STANDARD.encode(bytes)),
+        Value::Array(_) | Value::Map(_) => Cow::Owned(as_json(value).to_string()),
+    }
+}
+
+/// A value as JSON. NaN and the infinities, which JSON does not have, become text.
+pub fn as_json(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Empty => serde_json::Value::Null,
+        Value::Bool(flag) => json!(flag),
+        Value::Int(number) => json!(number),
+        Value::Double(number) if number.is_finite() => json!(number),
+        Value::String(_) | Value::Double(_) | Value::Bytes(_) => json!(text(value)),
+        Value::Array(items) => items.iter().map(as_json).collect(),
+        Value::Map(entries) => entries
+            .iter()
+            .map(|entry| (entry.key.clone(), as_json(&entry.value)))
+            .collect(),
+    }
+}

@@ -1,0 +1,116 @@
+//! What OpenTelemetry's own Python SDK sends, over gRPC and over HTTP.
+//!
+//! The SDK comes from the Python package index into a virtual environment under `target/`, once.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr
+)]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+use common::{Running, start};
+use serde_json::json;
+
+const PACKAGES: [&str; 3] = [
+    "opentelemetry-sdk==1.45.2",
+    "opentelemetry-exporter-otlp-proto-grpc==1.45.2",
+    "opentelemetry-exporter-otlp-proto-http==1.45.2",
+];
+
+/// Python with the SDK. A file written last says that the environment is whole.
+fn python() -> PathBuf {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock();
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("opentelemetry-python");
+    let (python, whole) = (home.join("bin/python"), home.join("whole"));
+    let wanted = PACKAGES.join(" ");
+    if std::fs::read_to_string(&whole).is_ok_and(|packages| packages == wanted) {
+        return python;
+    }
+    eprintln!("installing {wanted} into {}", home.display());
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home));
+    run(Command::new(&python)
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+        .args(PACKAGES));
+    std::fs::write(whole, wanted).unwrap();
+    python
+}
+
+fn run(command: &mut Command) {
+    let status = command
+        .status()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(status.success(), "{command:?}: {status}");
+}
+
+async fn send(collector: &Running, protocol: &'static str, compression: &'static str) {
+    let endpoint = match protocol {
+        "grpc" => format!("http://{}", collector.at.grpc),
+        _ => format!("http://{}/v1/traces", collector.at.http),
+    };
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python_sdk.py");
+    let sending = tokio::task::spawn_blocking(move || {
+        run(Command::new(python())
+            .arg(script)
+            .args([protocol, &endpoint, compression]));
+    });
+    sending.await.unwrap();
+}
+
+async fn a_trace_of_the_sdk_arrives_whole(protocol: &'static str, compression: &'static str) {
+    let collector = start().await;
+    send(&collector, protocol, compression).await;
+    let traces = collector
+        .data("/api/traces?service=python-shop&tag=shop.items:3")
+        .await;
+    let spans = traces[0]["spans"].as_array().unwrap();
+    assert_eq!(spans.len(), 2);
+    let (order, charge) = (&spans[0], &spans[1]);
+    assert_eq!(
+        (&order["operationName"], &charge["operationName"]),
+        (&json!("order"), &json!("charge"))
+    );
+    assert_eq!(charge["references"][0]["spanID"], order["spanID"]);
+    let tags = charge["tags"].as_array().unwrap();
+    for tag in [
+        json!({"key": "span.kind", "type": "string", "value": "client"}),
+        json!({"key": "error", "type": "bool", "value": true}),
+        json!({"key": "otel.status_description", "type": "string", "value": "ValueError: no funds"}),
+        json!({"key": "otel.scope.name", "type": "string", "value": "shop"}),
+    ] {
+        assert!(tags.contains(&tag), "{tag} in {tags:?}");
+    }
+    assert_eq!(
+        charge["logs"][0]["fields"][0],
+        json!({"key": "event", "type": "string", "value": "exception"})
+    );
+    assert_eq!(traces[0]["processes"]["p1"]["serviceName"], "python-shop");
+    collector.stop().await;
+}
+
+#[tokio::test]
+async fn over_grpc() {
+    a_trace_of_the_sdk_arrives_whole("grpc", "none").await;
+}
+
+#[tokio::test]
+async fn over_grpc_compressed() {
+    a_trace_of_the_sdk_arrives_whole("grpc", "gzip").await;
+}
+
+#[tokio::test]
+async fn over_http() {
+    a_trace_of_the_sdk_arrives_whole("http/protobuf", "none").await;
+}
+
+#[tokio::test]
+async fn over_http_compressed() {
+    a_trace_of_the_sdk_arrives_whole("http/protobuf", "gzip").await;
+}

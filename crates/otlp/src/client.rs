@@ -1,0 +1,174 @@
+//! Sending batches of encoded spans by OTLP/gRPC.
+//!
+//! The request is already protobuf when it comes here, so gRPC only frames it.
+
+use std::time::Duration;
+
+use bytes::{Buf, BufMut, Bytes};
+use http::uri::PathAndQuery;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Status};
+
+use crate::encode::Sender;
+
+const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+
+/// The collector's address is not one.
+#[derive(Debug, thiserror::Error)]
+#[error("collector `{address}`: not an address; use http://host:port")]
+pub struct BadAddress {
+    address: String,
+}
+
+/// A batch was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// It may be taken later.
+    #[error("the collector did not take the batch: {0}")]
+    Retryable(String),
+    /// It will never be.
+    #[error("the collector refused the batch: {0}")]
+    Final(String),
+}
+
+/// A connection to a collector, made when it is first needed and again whenever it breaks.
+#[derive(Clone, Debug)]
+pub struct Client {
+    channel: Channel,
+    sender: Sender,
+    timeout: Duration,
+}
+
+impl Client {
+    /// `address` is `http://host:port`. `timeout` is for one request.
+    ///
+    /// # Errors
+    /// The address is none, or not http.
+    pub fn new(address: &str, sender: Sender, timeout: Duration) -> Result<Self, BadAddress> {
+        let bad = || BadAddress {
+            address: address.to_owned(),
+        };
+        let endpoint = Endpoint::from_shared(address.to_owned()).map_err(|_| bad())?;
+        let uri = endpoint.uri();
+        if uri.scheme_str() != Some("http") || uri.host().is_none() {
+            return Err(bad());
+        }
+        let endpoint = endpoint
+            .connect_timeout(timeout)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(Duration::from_secs(30))
+            .keep_alive_while_idle(false);
+        Ok(Self {
+            channel: endpoint.connect_lazy(),
+            sender,
+            timeout,
+        })
+    }
+
+    /// Sends one batch, as [`crate::encode::append`] made it. Returns how many of its spans the collector refused.
+    ///
+    /// # Errors
+    /// The batch as a whole was not taken, for now or for good (OTLP specification, "Failures").
+    pub async fn export(&self, spans: Bytes) -> Result<u64, ExportError> {
+        let head = Bytes::from(self.sender.head(&spans));
+        let mut request = Request::new(Batch { head, spans });
+        request.set_timeout(self.timeout);
+        let mut grpc = tonic::client::Grpc::new(self.channel.clone());
+        grpc.ready()
+            .await
+            .map_err(|error| ExportError::Retryable(sources(&error)))?;
+        let call = grpc.unary(request, PathAndQuery::from_static(EXPORT), RawCodec);
+        let response = call.await.map_err(|status| classify(&status))?.into_inner();
+        Ok(response
+            .partial_success
+            .map_or(0, |partial| partial.rejected_spans.max(0).cast_unsigned()))
+    }
+}
+
+/// Which answers may be tried again, by the table of the OTLP specification.
+fn classify(status: &Status) -> ExportError {
+    let text = format!("{}: {}", status.code(), status.message());
+    match status.code() {
+        Code::Cancelled
+        | Code::DeadlineExceeded
+        | Code::ResourceExhausted
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::Unavailable
+        | Code::DataLoss => ExportError::Retryable(text),
+        // a connection that breaks under a request comes to us as this
+        Code::Unknown if std::error::Error::source(status).is_some() => ExportError::Retryable(text),
+        _ => ExportError::Final(text),
+    }
+}
+
+/// An error with what caused it: tonic's own text says only "transport error".
+fn sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        text = format!("{text}: {error}");
+        next = error.source();
+    }
+    text
+}
+
+/// `ExportTraceServiceResponse`, as far as we look at it.
+#[derive(Clone, PartialEq, prost::Message)]
+struct ExportResponse {
+    #[prost(message, optional, tag = "1")]
+    partial_success: Option<PartialSuccess>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct PartialSuccess {
+    #[prost(int64, tag = "1")]
+    rejected_spans: i64,
+}
+
+struct Batch {
+    head: Bytes,
+    spans: Bytes,
+}
+
+#[derive(Clone, Copy)]
+struct RawCodec;
+
+impl Codec for RawCodec {
+    type Encode = Batch;
+    type Decode = ExportResponse;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for RawCodec {
+    type Item = Batch;
+    type Error = Status;
+
+    fn encode(&mut self, batch: Batch, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        out.put(batch.head);
+        out.put(batch.spans);
+        Ok(())
+    }
+}
+
+impl Decoder for RawCodec {
+    type Item = ExportResponse;
+    type Error = Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<ExportResponse>, Status> {
+        let body = from.copy_to_bytes(from.remaining());
+        prost::Message::decode(body)
+            .map(Some)
+            .map_err(|error| Status::internal(format!("the collector's answer is not OTLP: {error}")))
+    }
+}

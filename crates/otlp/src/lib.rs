@@ -1,0 +1,13 @@
+//! How spans travel between us and anyone who speaks OTLP (OpenTelemetry protocol 1.x, traces).
+//!
+//! The only crate that names protobuf types or field numbers. Out: [`encode`] writes spans straight into protobuf
+//! bytes, and `client` sends batches of them. In: `receive` takes requests apart. What other crates see are the plain
+//! types of [`model`].
+
+#[cfg(feature = "client")]
+pub mod client;
+pub mod encode;
+pub mod model;
+#[cfg(feature = "server")]
+pub mod receive;
+mod wire;

@@ -1,0 +1,65 @@
+//! What a sender is told.
+
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceResponse,
+};
+use prost::Message;
+
+use super::Refusals;
+
+/// The answer to a request whose envelope was whole: all kept, or how many not and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply(ExportTraceServiceResponse);
+
+impl Reply {
+    /// The answer for a request of which these spans were refused.
+    pub fn new(refused: &Refusals) -> Self {
+        let total = refused.total();
+        Self(ExportTraceServiceResponse {
+            partial_success: (total > 0).then(|| ExportTracePartialSuccess {
+                rejected_spans: i64::try_from(total).unwrap_or(i64::MAX),
+                error_message: format!("spans refused: {refused}"),
+            }),
+        })
+    }
+
+    /// As protobuf.
+    pub fn to_protobuf(&self) -> Vec<u8> {
+        self.0.encode_to_vec()
+    }
+
+    /// As OTLP's JSON: numbers of 64 bits are text there.
+    pub fn to_json(&self) -> String {
+        match &self.0.partial_success {
+            None => "{}".to_owned(),
+            Some(partial) => serde_json::json!({"partialSuccess": {
+                "rejectedSpans": partial.rejected_spans.to_string(),
+                "errorMessage": partial.error_message,
+            }})
+            .to_string(),
+        }
+    }
+}
+
+/// The body of an OTLP/HTTP error: a `google.rpc.Status`, of which OTLP asks for the message and allows the code.
+#[derive(Clone, PartialEq, Message)]
+struct Fault {
+    #[prost(int32, tag = "1")]
+    code: i32,
+    #[prost(string, tag = "2")]
+    message: String,
+}
+
+/// An OTLP/HTTP error body as protobuf; `code` is gRPC's.
+pub fn fault_protobuf(code: i32, message: &str) -> Vec<u8> {
+    Fault {
+        code,
+        message: message.to_owned(),
+    }
+    .encode_to_vec()
+}
+
+/// An OTLP/HTTP error body as JSON; `code` is gRPC's.
+pub fn fault_json(code: i32, message: &str) -> String {
+    serde_json::json!({"code": code, "message": message}).to_string()
+}

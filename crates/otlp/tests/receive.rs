@@ -1,0 +1,438 @@
+//! Requests as other people's encoders write them, good, odd and hostile, through the receiving half.
+
+#![cfg(feature = "server")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value as ProtoValue;
+use opentelemetry_proto::tonic::common::v1::{
+    AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList,
+};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status, span};
+use otlp::model::{self, Kind, Value};
+use otlp::receive::{Batch, Reason, from_json, from_protobuf, limits};
+use proptest::prelude::*;
+use prost::Message;
+
+const START: u64 = 1_500_000_000_000_000_000;
+
+fn attribute(key: &str, value: ProtoValue) -> KeyValue {
+    KeyValue {
+        key: key.to_owned(),
+        value: Some(AnyValue { value: Some(value) }),
+        ..KeyValue::default()
+    }
+}
+
+fn text(key: &str, value: &str) -> KeyValue {
+    attribute(key, ProtoValue::StringValue(value.to_owned()))
+}
+
+fn good() -> Span {
+    Span {
+        trace_id: vec![1; 16],
+        span_id: vec![2; 8],
+        name: "GET /accounts/{id}".to_owned(),
+        kind: span::SpanKind::Server as i32,
+        start_time_unix_nano: START,
+        end_time_unix_nano: START + 5_000_000,
+        ..Span::default()
+    }
+}
+
+fn request(spans: Vec<Span>) -> ExportTraceServiceRequest {
+    ExportTraceServiceRequest {
+        resource_spans: vec![ResourceSpans {
+            resource: Some(Resource {
+                attributes: vec![text("service.name", "account")],
+                ..Resource::default()
+            }),
+            scope_spans: vec![ScopeSpans {
+                scope: Some(InstrumentationScope {
+                    name: "meshtrace".to_owned(),
+                    version: "1".to_owned(),
+                    ..InstrumentationScope::default()
+                }),
+                spans,
+                ..ScopeSpans::default()
+            }],
+            ..ResourceSpans::default()
+        }],
+    }
+}
+
+fn receive(spans: Vec<Span>) -> Batch {
+    from_protobuf(request(spans).encode_to_vec().into()).unwrap()
+}
+
+fn whole_span() -> Span {
+    let list = |values| ProtoValue::ArrayValue(ArrayValue { values });
+    let any = |value| AnyValue { value: Some(value) };
+    Span {
+        trace_state: "a=b".to_owned(),
+        parent_span_id: vec![3; 8],
+        flags: 0x301,
+        attributes: vec![
+            text("http.request.method", "GET"),
+            attribute("ok", ProtoValue::BoolValue(true)),
+            attribute("size", ProtoValue::IntValue(i64::MIN)),
+            attribute("share", ProtoValue::DoubleValue(0.25)),
+            attribute("raw", ProtoValue::BytesValue(vec![0, 255])),
+            attribute(
+                "list",
+                list(vec![any(ProtoValue::IntValue(1)), AnyValue { value: None }]),
+            ),
+            attribute(
+                "map",
+                ProtoValue::KvlistValue(KeyValueList {
+                    values: vec![text("k", "v")],
+                }),
+            ),
+        ],
+        dropped_attributes_count: 1,
+        events: vec![span::Event {
+            time_unix_nano: START + 1,
+            name: "exception".to_owned(),
+            attributes: vec![text("exception.type", "Oops")],
+            ..span::Event::default()
+        }],
+        dropped_events_count: 2,
+        links: vec![
+            span::Link {
+                trace_id: vec![9; 16],
+                span_id: vec![8; 8],
+                trace_state: "c=d".to_owned(),
+                attributes: vec![text("why", "retry")],
+                ..span::Link::default()
+            },
+            span::Link::default(),
+        ],
+        dropped_links_count: 3,
+        status: Some(Status {
+            message: "no".to_owned(),
+            code: 2,
+        }),
+        ..good()
+    }
+}
+
+fn assert_whole(batch: &Batch) {
+    assert_eq!(batch.refused.total(), 0);
+    let span = &batch.spans[0];
+    assert_eq!(
+        (span.service(), &*span.scope.name, &*span.scope.version),
+        ("account", "meshtrace", "1")
+    );
+    assert_eq!(span.trace_id.as_bytes(), &[1; 16]);
+    assert_eq!(span.parent_id.unwrap().as_bytes(), &[3; 8]);
+    assert_eq!(
+        (&*span.trace_state, span.flags, span.kind),
+        ("a=b", 0x301, Kind::Server)
+    );
+    assert_eq!(
+        (span.start, span.end, span.duration()),
+        (START, START + 5_000_000, 5_000_000)
+    );
+    let values: Vec<_> = span.attributes.iter().map(|attribute| &attribute.value).collect();
+    let string = |text: &str| Value::String(text.to_owned());
+    let kv = |key: &str, value| model::Attribute {
+        key: key.to_owned(),
+        value,
+    };
+    let expected = [
+        string("GET"),
+        Value::Bool(true),
+        Value::Int(i64::MIN),
+        Value::Double(0.25),
+        Value::Bytes(vec![0, 255]),
+        Value::Array(vec![Value::Int(1), Value::Empty]),
+        Value::Map(vec![kv("k", string("v"))]),
+    ];
+    assert_eq!(values, expected.iter().collect::<Vec<_>>());
+    assert_eq!(span.events[0].name, "exception");
+    assert_eq!(span.events[0].attributes, [kv("exception.type", string("Oops"))]);
+    assert_eq!(span.links.len(), 1);
+    assert_eq!(span.links[0].span_id.as_bytes(), &[8; 8]);
+    assert_eq!(span.status, model::Status::Error("no".to_owned()));
+    // of the links one names no span
+    assert_eq!(
+        (span.dropped.attributes, span.dropped.events, span.dropped.links),
+        (1, 2, 4)
+    );
+}
+
+#[test]
+fn everything_that_a_span_can_say_arrives_from_protobuf() {
+    assert_whole(&receive(vec![whole_span()]));
+}
+
+#[test]
+fn everything_that_a_span_can_say_arrives_from_json() {
+    assert_whole(&from_json(&serde_json::to_vec(&request(vec![whole_span()])).unwrap()).unwrap());
+}
+
+#[test]
+fn a_bad_span_is_refused_with_its_reason_and_the_others_are_kept() {
+    let many = |count| vec![text("k", "v"); count];
+    let cases = [
+        (
+            Reason::TraceId,
+            Span {
+                trace_id: vec![0; 16],
+                ..good()
+            },
+        ),
+        (
+            Reason::TraceId,
+            Span {
+                trace_id: vec![1; 8],
+                ..good()
+            },
+        ),
+        (
+            Reason::SpanId,
+            Span {
+                span_id: vec![],
+                ..good()
+            },
+        ),
+        (
+            Reason::ParentId,
+            Span {
+                parent_span_id: vec![7; 9],
+                ..good()
+            },
+        ),
+        (
+            Reason::ParentId,
+            Span {
+                parent_span_id: vec![2; 8],
+                ..good()
+            },
+        ),
+        (
+            Reason::Time,
+            Span {
+                start_time_unix_nano: 0,
+                ..good()
+            },
+        ),
+        (
+            Reason::Time,
+            Span {
+                start_time_unix_nano: START / 1_000_000,
+                ..good()
+            },
+        ),
+        (
+            Reason::Time,
+            Span {
+                end_time_unix_nano: 7_300_000_000_000_000_000,
+                ..good()
+            },
+        ),
+        (
+            Reason::NameTooLong,
+            Span {
+                name: "n".repeat(limits::NAME_BYTES + 1),
+                ..good()
+            },
+        ),
+        (
+            Reason::TooLarge,
+            Span {
+                attributes: vec![text("k", &"v".repeat(limits::SPAN_BYTES))],
+                ..good()
+            },
+        ),
+        (
+            Reason::TooManyAttributes,
+            Span {
+                attributes: many(limits::ATTRIBUTES + 1),
+                ..good()
+            },
+        ),
+        (
+            Reason::TooManyAttributes,
+            Span {
+                events: vec![span::Event {
+                    attributes: many(limits::ATTRIBUTES + 1),
+                    ..span::Event::default()
+                }],
+                ..good()
+            },
+        ),
+        (
+            Reason::TooManyEvents,
+            Span {
+                events: vec![span::Event::default(); limits::EVENTS + 1],
+                ..good()
+            },
+        ),
+        (
+            Reason::TooManyLinks,
+            Span {
+                links: vec![span::Link::default(); limits::LINKS + 1],
+                ..good()
+            },
+        ),
+    ];
+    for (reason, bad) in cases {
+        let batch = receive(vec![good(), bad, good()]);
+        assert_eq!(batch.spans.len(), 2, "{reason:?}");
+        assert_eq!(batch.refused.iter().collect::<Vec<_>>(), [(reason, 1)]);
+    }
+}
+
+#[test]
+fn what_is_odd_but_honest_is_kept_as_it_came() {
+    let batch = receive(vec![
+        Span {
+            end_time_unix_nano: START - 1,
+            ..good()
+        },
+        Span {
+            end_time_unix_nano: 0,
+            ..good()
+        },
+        Span {
+            parent_span_id: vec![0; 8],
+            ..good()
+        },
+        Span {
+            kind: 77,
+            status: Some(Status {
+                code: 9,
+                message: String::new(),
+            }),
+            ..good()
+        },
+        Span {
+            name: String::new(),
+            ..good()
+        },
+    ]);
+    assert_eq!(batch.refused.total(), 0);
+    assert_eq!((batch.spans[0].end, batch.spans[0].duration()), (START - 1, 0));
+    assert_eq!((batch.spans[1].end, batch.spans[1].duration()), (0, 0));
+    assert_eq!(batch.spans[2].parent_id, None);
+    assert_eq!(
+        (batch.spans[3].kind, &batch.spans[3].status),
+        (Kind::Unspecified, &model::Status::Unset)
+    );
+}
+
+#[test]
+fn a_name_that_is_not_utf8_costs_only_its_span() {
+    let mut bytes = request(vec![
+        good(),
+        Span {
+            name: "BAD".to_owned(),
+            ..good()
+        },
+    ])
+    .encode_to_vec();
+    let at = bytes.windows(3).position(|window| window == b"BAD").unwrap();
+    bytes[at] = 0xff;
+    let batch = from_protobuf(bytes.into()).unwrap();
+    assert_eq!(batch.spans.len(), 1);
+    assert_eq!(batch.refused.iter().collect::<Vec<_>>(), [(Reason::Malformed, 1)]);
+}
+
+#[test]
+fn a_resource_that_does_not_decode_costs_the_spans_under_it() {
+    let mut broken = request(vec![good(), good()]);
+    let resource = broken.resource_spans[0].resource.as_mut().unwrap();
+    resource
+        .attributes
+        .push(text("big", &"x".repeat(limits::RESOURCE_BYTES)));
+    broken
+        .resource_spans
+        .append(&mut request(vec![good()]).resource_spans);
+    for batch in [
+        from_protobuf(broken.encode_to_vec().into()).unwrap(),
+        from_json(&serde_json::to_vec(&broken).unwrap()).unwrap(),
+    ] {
+        assert_eq!(batch.spans.len(), 1);
+        assert_eq!(batch.refused.iter().collect::<Vec<_>>(), [(Reason::Resource, 2)]);
+    }
+}
+
+#[test]
+fn nesting_beyond_reason_costs_only_its_span() {
+    let mut value = ProtoValue::BoolValue(true);
+    for _ in 0..1000 {
+        value = ProtoValue::ArrayValue(ArrayValue {
+            values: vec![AnyValue { value: Some(value) }],
+        });
+    }
+    let batch = receive(vec![
+        Span {
+            attributes: vec![attribute("deep", value)],
+            ..good()
+        },
+        good(),
+    ]);
+    assert_eq!(batch.spans.len(), 1);
+    assert_eq!(batch.refused.iter().collect::<Vec<_>>(), [(Reason::Malformed, 1)]);
+
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let json = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"attributes":{deep}}}]}}]}}]}}"#);
+    let batch = from_json(json.as_bytes()).unwrap();
+    assert_eq!(batch.refused.iter().collect::<Vec<_>>(), [(Reason::Malformed, 1)]);
+    assert!(from_json(deep.as_bytes()).is_err());
+}
+
+#[test]
+fn a_request_of_too_many_spans_is_cut() {
+    let batch = receive(vec![good(); limits::SPANS + 3]);
+    assert_eq!(batch.spans.len(), limits::SPANS);
+    assert_eq!(
+        batch.refused.iter().collect::<Vec<_>>(),
+        [(Reason::TooManySpans, 3)]
+    );
+}
+
+#[test]
+fn an_empty_request_is_a_good_one() {
+    assert_eq!(from_protobuf(Bytes::new()).unwrap().spans, []);
+    for json in [
+        "{}",
+        r#"{"resourceSpans":[]}"#,
+        r#"{"resourceSpans":null,"later":1}"#,
+    ] {
+        assert_eq!(from_json(json.as_bytes()).unwrap().spans, [], "{json}");
+    }
+}
+
+#[test]
+fn a_request_cut_short_is_refused_as_a_whole() {
+    let bytes = request(vec![good(), whole_span()]).encode_to_vec();
+    for length in 1..bytes.len() {
+        assert!(
+            from_protobuf(Bytes::copy_from_slice(&bytes[..length])).is_err(),
+            "{length} bytes"
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_a_batch_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        prop_assert!(from_protobuf(bytes.clone().into()).is_ok_and(|batch| batch.spans.is_empty())
+            || from_protobuf(bytes.into()).is_err());
+    }
+
+    /// One flipped byte never costs more than the request, never panics, and never invents a span.
+    #[test]
+    fn a_flipped_byte_never_invents_a_span(at in any::<prop::sample::Index>(), flip in 1u8..) {
+        let mut bytes = request(vec![good(), whole_span()]).encode_to_vec();
+        let at = at.index(bytes.len());
+        bytes[at] ^= flip;
+        if let Ok(batch) = from_protobuf(bytes.into()) {
+            prop_assert!(batch.spans.len() as u64 + batch.refused.total() <= 2);
+        }
+    }
+}

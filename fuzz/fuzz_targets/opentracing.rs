@@ -1,0 +1,10 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use span::Dialect;
+
+fuzz_target!(|data: &[u8]| fuzz::one_dialect(
+    Dialect::OpenTracing,
+    &["ot-tracer-traceid", "ot-tracer-spanid", "ot-tracer-sampled"],
+    data
+));

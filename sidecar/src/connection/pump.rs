@@ -1,0 +1,199 @@
+//! Moves the bytes of one connection both ways, through whoever watches it.
+//!
+//! Each thread has one buffer to read into, so that an idle connection owns none. What the other end does not take at
+//! once is kept, and until it has gone nothing more is read from this one: back-pressure stays end to end. The end of
+//! one side's bytes is passed on as such, and a reset as a reset.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::watch::Watch;
+use crate::record::Observed;
+use crate::tap::{Passed, Side};
+
+/// Bytes that are read at a time.
+const READ_BYTES: usize = 64 * 1024;
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> =
+        RefCell::new(Scratch { input: vec![0; READ_BYTES].into_boxed_slice(), out: Vec::new() });
+}
+
+struct Scratch {
+    input: Box<[u8]>,
+    /// What a tap has made of the input.
+    out: Vec<u8>,
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Closed {
+    /// Both ends have sent their last byte.
+    Orderly,
+    /// This end reset it, or is gone.
+    Reset(Side),
+}
+
+/// Bytes on their way from one end to the other.
+#[derive(Default)]
+struct Flow {
+    /// Taken from the one, not taken by the other.
+    kept: Vec<u8>,
+    /// Of these, so many have gone.
+    gone: usize,
+    /// The one has sent its last byte.
+    ended: bool,
+    /// The other has been told so.
+    told: bool,
+    /// Bytes that were read.
+    bytes: u64,
+}
+
+/// How a connection ended, and how many bytes client and server had sent.
+pub(super) struct Pumped {
+    pub closed: Closed,
+    pub from_client: u64,
+    pub from_server: u64,
+}
+
+/// Passes everything on until both ends have closed, or one has reset.
+pub(super) async fn pump(
+    client: &mut TcpStream,
+    server: &mut TcpStream,
+    watch: &mut Watch,
+    observed: &mut Observed,
+) -> Pumped {
+    let (mut up, mut down) = (Flow::default(), Flow::default());
+    let closed = poll_fn(|context| {
+        let mut watcher = Watcher {
+            watch,
+            observed,
+            released: Vec::new(),
+        };
+        let (mut here, mut there) = (Pin::new(&mut *client), Pin::new(&mut *server));
+        // the server's bytes first: they may release some of the client's
+        let down_done = down.drive(Side::Server, there.as_mut(), here.as_mut(), &mut watcher, context);
+        if !watcher.released.is_empty() {
+            up.keep(&std::mem::take(&mut watcher.released));
+        }
+        let up_done = up.drive(Side::Client, here, there, &mut watcher, context);
+        match (up_done, down_done) {
+            (Poll::Ready(Err(side)), _) | (_, Poll::Ready(Err(side))) => Poll::Ready(Closed::Reset(side)),
+            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(Closed::Orderly),
+            _ => Poll::Pending,
+        }
+    })
+    .await;
+    Pumped {
+        closed,
+        from_client: up.bytes,
+        from_server: down.bytes,
+    }
+}
+
+struct Watcher<'w> {
+    watch: &'w mut Watch,
+    observed: &'w mut Observed,
+    /// Bytes of the client that are held back no longer.
+    released: Vec<u8>,
+}
+
+impl Flow {
+    /// Moves what can be moved. Ready when the end has been passed on, or with the side that broke the connection.
+    fn drive(
+        &mut self,
+        side: Side,
+        mut from: Pin<&mut TcpStream>,
+        mut to: Pin<&mut TcpStream>,
+        watcher: &mut Watcher<'_>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Side>> {
+        let other = if side == Side::Client {
+            Side::Server
+        } else {
+            Side::Client
+        };
+        loop {
+            ready!(self.send_kept(to.as_mut(), context)).map_err(|_| other)?;
+            if self.ended {
+                if !self.told {
+                    ready!(to.as_mut().poll_shutdown(context)).map_err(|_| other)?;
+                    self.told = true;
+                }
+                return Poll::Ready(Ok(()));
+            }
+            ready!(SCRATCH.with_borrow_mut(|scratch| {
+                let mut buffer = ReadBuf::new(&mut scratch.input);
+                ready!(from.as_mut().poll_read(context, &mut buffer)).map_err(|_| side)?;
+                let input = buffer.filled();
+                if input.is_empty() {
+                    self.ended = true;
+                    watcher.watch.on_end(side, &mut self.kept);
+                    return Poll::Ready(Ok(()));
+                }
+                self.bytes = self.bytes.saturating_add(input.len() as u64);
+                scratch.out.clear();
+                let read = Instant::now();
+                let passed = watcher
+                    .watch
+                    .on_bytes(side, input, &mut scratch.out, watcher.observed);
+                let bytes = if passed == Passed::AsIs {
+                    input
+                } else {
+                    &scratch.out
+                };
+                self.send(bytes, to.as_mut(), context).map_err(|_| other)?;
+                if passed == Passed::Edited {
+                    watcher.observed.held(read.elapsed());
+                }
+                watcher.watch.give_up(&mut watcher.released, watcher.observed);
+                Poll::Ready(Ok(()))
+            }))?;
+        }
+    }
+
+    /// Sends as much as the other end takes now, and keeps the rest.
+    fn send(
+        &mut self,
+        bytes: &[u8],
+        mut to: Pin<&mut TcpStream>,
+        context: &mut Context<'_>,
+    ) -> io::Result<()> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match to.as_mut().poll_write(context, rest) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(sent)) => rest = rest.get(sent..).unwrap_or_default(),
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => {
+                    self.keep(rest);
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        self.kept.extend_from_slice(bytes);
+    }
+
+    /// Sends what was kept. Ready when nothing is left, and its memory has been given back.
+    fn send_kept(&mut self, mut to: Pin<&mut TcpStream>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(rest) = self.kept.get(self.gone..).filter(|rest| !rest.is_empty()) {
+            match ready!(to.as_mut().poll_write(context, rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                sent => self.gone = self.gone.saturating_add(sent),
+            }
+        }
+        (self.kept, self.gone) = (Vec::new(), 0);
+        Poll::Ready(Ok(()))
+    }
+}

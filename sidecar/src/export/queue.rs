@@ -1,0 +1,136 @@
+//! The bounded queue between requests, which never wait, and the exporter, which may.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use otlp::encode::{self, SpanEncoder};
+use tokio::sync::Notify;
+
+/// Spans that wait to be sent, already encoded and gathered into batches.
+#[derive(Debug)]
+pub struct Queue {
+    batches: Mutex<Batches>,
+    full: Notify,
+    batch_bytes: usize,
+    bytes_max: usize,
+}
+
+#[derive(Debug, Default)]
+struct Batches {
+    /// Oldest first; spans are added to the last one.
+    waiting: VecDeque<Batch>,
+    bytes: usize,
+}
+
+/// Encoded spans that are sent together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// As [`encode::append`] made it.
+    pub bytes: Vec<u8>,
+    /// How many.
+    pub spans: u64,
+}
+
+/// The queue is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl Queue {
+    /// Holds at most `bytes_max` bytes, in batches of about `batch_bytes`.
+    pub fn new(bytes_max: usize, batch_bytes: usize) -> Self {
+        Self {
+            batches: Mutex::default(),
+            full: Notify::new(),
+            batch_bytes,
+            bytes_max,
+        }
+    }
+
+    /// Adds a finished span. Never waits.
+    ///
+    /// # Errors
+    /// There is no room; the span is lost, and the caller counts it.
+    pub fn push(&self, span: &SpanEncoder) -> Result<(), Full> {
+        let mut batches = self.lock();
+        let length = span.as_bytes().len();
+        if batches.bytes + length > self.bytes_max {
+            return Err(Full);
+        }
+        if batches
+            .waiting
+            .back()
+            .is_none_or(|last| last.bytes.len() >= self.batch_bytes)
+        {
+            batches.waiting.push_back(Batch::default());
+        }
+        let Some(last) = batches.waiting.back_mut() else {
+            return Err(Full);
+        };
+        let before = last.bytes.len();
+        encode::append(&mut last.bytes, span);
+        last.spans += 1;
+        let after = last.bytes.len();
+        batches.bytes += after - before;
+        if before < self.batch_bytes && after >= self.batch_bytes {
+            self.full.notify_one();
+        }
+        Ok(())
+    }
+
+    /// The oldest batch, full or not.
+    pub fn pop(&self) -> Option<Batch> {
+        let mut batches = self.lock();
+        let batch = batches.waiting.pop_front()?;
+        batches.bytes = batches.bytes.saturating_sub(batch.bytes.len());
+        Some(batch)
+    }
+
+    /// Bytes that wait.
+    pub fn bytes(&self) -> usize {
+        self.lock().bytes
+    }
+
+    /// Resolves when a batch has filled up since the last time.
+    pub async fn filled(&self) {
+        self.full.notified().await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Batches> {
+        self.batches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(name: &str) -> SpanEncoder {
+        let mut span = SpanEncoder::default();
+        span.name(name);
+        span
+    }
+
+    #[test]
+    fn spans_gather_in_batches_of_about_the_size() {
+        let queue = Queue::new(1000, 20);
+        for _ in 0..5 {
+            queue.push(&span("12345678")).unwrap();
+        }
+        let sizes: Vec<_> = std::iter::from_fn(|| queue.pop())
+            .map(|batch| batch.spans)
+            .collect();
+        assert_eq!(sizes, [2, 2, 1]);
+        assert_eq!(queue.bytes(), 0);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_and_there_is_room_again_after_a_batch_has_left() {
+        let queue = Queue::new(50, 20);
+        let pushed = (0..100).filter(|_| queue.push(&span("12345678")).is_ok()).count();
+        assert_eq!(pushed, 4);
+        assert!(queue.bytes() <= 50);
+        assert_eq!(queue.push(&span("12345678")), Err(Full));
+        assert_eq!(queue.pop().unwrap().spans, 2);
+        assert_eq!(queue.push(&span("12345678")), Ok(()));
+    }
+}

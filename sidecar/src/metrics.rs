@@ -1,0 +1,387 @@
+//! What the sidecar counts. Every label's values come from a closed set, so the number of series is fixed.
+
+use std::time::Duration;
+
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use span::Dialect;
+
+use crate::export::Loss;
+use crate::record::Link;
+use crate::tap::{End, SpliceReason};
+
+/// Which way a connection goes, seen from the pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Into the pod: its requests become SERVER spans.
+    Inbound,
+    /// Out of the pod: its requests become CLIENT spans.
+    Outbound,
+}
+
+impl Direction {
+    /// As it stands in labels and log lines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Inbound => "inbound",
+            Self::Outbound => "outbound",
+        }
+    }
+}
+
+/// Why a connection could not be passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The destination did not accept it.
+    Dial,
+    /// It is not known where it was going.
+    NoDestination,
+    /// It was made to the sidecar itself.
+    Loop,
+}
+
+impl Refusal {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Dial => "dial",
+            Self::NoDestination => "no_destination",
+            Self::Loop => "loop",
+        }
+    }
+}
+
+/// Why a request that was seen has no span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unrecorded {
+    /// Its trace is not sampled.
+    NotSampled,
+    /// It is a probe that succeeded.
+    Probe,
+    /// There is no collector to send spans to.
+    NoCollector,
+    /// More requests were open on its connection than are remembered.
+    TooManyOpen,
+}
+
+impl Unrecorded {
+    const ALL: [Self; 4] = [
+        Self::NotSampled,
+        Self::Probe,
+        Self::NoCollector,
+        Self::TooManyOpen,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::NotSampled => "not_sampled",
+            Self::Probe => "probe",
+            Self::NoCollector => "no_collector",
+            Self::TooManyOpen => "too_many_open",
+        }
+    }
+}
+
+/// All that the sidecar counts.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    durations: [Histogram; 2],
+    added_latency: Histogram,
+    bytes: [[IntCounter; 2]; 2],
+    connections: IntCounterVec,
+    refused: IntCounterVec,
+    splices: IntCounterVec,
+    links: [IntCounter; Link::ALL.len()],
+    malformed: IntCounterVec,
+    unrecorded: IntCounterVec,
+    lost: IntCounterVec,
+    /// Connections that are open now.
+    pub connections_open: IntGauge,
+    /// Requests in flight now.
+    pub requests_open: IntGauge,
+    /// Heads whose dialects name different traces.
+    pub conflicts: IntCounter,
+    /// Trace headers that could not be brought up to date.
+    pub stale: IntCounter,
+    /// Spans that were begun.
+    pub started: IntCounter,
+    /// Spans that a collector has taken.
+    pub exported: IntCounter,
+    /// Bytes of spans that wait to be sent.
+    pub queued: IntGauge,
+    cpu_millis: IntGauge,
+    resident: IntGauge,
+    open_files: IntGauge,
+}
+
+impl Metrics {
+    /// A set of counters at zero.
+    ///
+    /// # Errors
+    /// Two of them have one name, or a name is malformed: a mistake in this file, which the first test finds.
+    pub fn new() -> prometheus::Result<Self> {
+        let make = Maker(Registry::new());
+        let direction =
+            |direction: &str| [("direction", direction)].map(|(key, value)| (key.into(), value.into()));
+        let bytes = make.counters("bytes_total", "Bytes passed on", &["direction", "from"])?;
+        let links = make.counters("links_total", "Spans by how their parent was found", &["kind"])?;
+        let lost = make.counters(
+            "spans_lost_total",
+            "Spans that were made and not kept",
+            &["reason"],
+        )?;
+        for loss in Loss::ALL {
+            lost.with_label_values(&[loss.name()]);
+        }
+        let unrecorded = make.counters(
+            "requests_unrecorded_total",
+            "Requests that were seen and have no span",
+            &["reason"],
+        )?;
+        for reason in Unrecorded::ALL {
+            unrecorded.with_label_values(&[reason.name()]);
+        }
+        Ok(Self {
+            requests: make.counters(
+                "requests_total",
+                "Requests by how they ended",
+                &["direction", "outcome"],
+            )?,
+            durations: [Direction::Inbound, Direction::Outbound]
+                .map(|way| {
+                    make.histogram(
+                        "request_duration_seconds",
+                        "Head of a request to end of its response",
+                        &SECONDS,
+                        direction(way.name()),
+                    )
+                })
+                .into_iter()
+                .collect::<Result<Vec<_>, _>>()?
+                .try_into()
+                .map_err(|_| prometheus::Error::Msg("two directions".into()))?,
+            added_latency: make.histogram(
+                "added_latency_seconds",
+                "Time that request heads spent in the sidecar, from being read to being written",
+                &LATENCIES,
+                [],
+            )?,
+            bytes: [Direction::Inbound, Direction::Outbound]
+                .map(|way| ["client", "server"].map(|from| bytes.with_label_values(&[way.name(), from]))),
+            connections: make.counters(
+                "connections_total",
+                "Connections by protocol",
+                &["direction", "protocol"],
+            )?,
+            refused: make.counters(
+                "connections_refused_total",
+                "Connections not passed on",
+                &["direction", "reason"],
+            )?,
+            splices: make.counters(
+                "splices_total",
+                "Connections that are no longer understood",
+                &["protocol", "reason"],
+            )?,
+            links: Link::ALL.map(|link| links.with_label_values(&[link.name()])),
+            malformed: make.counters(
+                "contexts_malformed_total",
+                "Trace headers that could not be read",
+                &["dialect"],
+            )?,
+            unrecorded,
+            lost,
+            connections_open: make.gauge("connections_open", "Connections open now")?,
+            requests_open: make.gauge("requests_open", "Requests in flight now")?,
+            conflicts: make.counter(
+                "context_conflicts_total",
+                "Heads whose dialects name different traces",
+            )?,
+            stale: make.counter(
+                "contexts_stale_total",
+                "Trace headers that could not be brought up to date",
+            )?,
+            started: make.counter("spans_started_total", "Spans begun")?,
+            exported: make.counter("spans_exported_total", "Spans that the collector has taken")?,
+            queued: make.gauge("export_queue_bytes", "Bytes of spans that wait to be sent")?,
+            cpu_millis: make.gauge("process_cpu_milliseconds", "Processor time used by the sidecar")?,
+            resident: make.gauge("process_resident_bytes", "Memory of the sidecar that is resident")?,
+            open_files: make.gauge("process_open_files", "File descriptors that the sidecar has open")?,
+            registry: make.0,
+        })
+    }
+
+    /// A request has ended.
+    pub fn request(&self, direction: Direction, end: Option<End>, status: Option<u16>, took: Duration) {
+        self.requests
+            .with_label_values(&[direction.name(), outcome(end, status)])
+            .inc();
+        let [inbound, outbound] = &self.durations;
+        match direction {
+            Direction::Inbound => inbound.observe(took.as_secs_f64()),
+            Direction::Outbound => outbound.observe(took.as_secs_f64()),
+        }
+    }
+
+    /// A request head was in the sidecar for that long.
+    pub fn added_latency(&self, took: Duration) {
+        self.added_latency.observe(took.as_secs_f64());
+    }
+
+    /// A connection has ended, having passed so many bytes.
+    pub fn connection(
+        &self,
+        direction: Direction,
+        protocol: &'static str,
+        from_client: u64,
+        from_server: u64,
+    ) {
+        self.connections
+            .with_label_values(&[direction.name(), protocol])
+            .inc();
+        let [inbound, outbound] = &self.bytes;
+        let [client, server] = match direction {
+            Direction::Inbound => inbound,
+            Direction::Outbound => outbound,
+        };
+        client.inc_by(from_client);
+        server.inc_by(from_server);
+    }
+
+    /// A connection could not be passed on.
+    pub fn refused(&self, direction: Direction, why: Refusal) {
+        self.refused
+            .with_label_values(&[direction.name(), why.name()])
+            .inc();
+    }
+
+    /// A connection is no longer understood.
+    pub fn spliced(&self, protocol: &'static str, why: SpliceReason) {
+        self.splices.with_label_values(&[protocol, why.name()]).inc();
+    }
+
+    /// A span's parent was found, or not.
+    pub fn link(&self, link: Link) {
+        if let Some(counter) = self.links.get(link as usize) {
+            counter.inc();
+        }
+    }
+
+    /// A trace header could not be read.
+    pub fn malformed(&self, dialect: Dialect) {
+        self.malformed.with_label_values(&[dialect.name()]).inc();
+    }
+
+    /// A request that was seen has no span.
+    pub fn unrecorded(&self, why: Unrecorded) {
+        self.unrecorded.with_label_values(&[why.name()]).inc();
+    }
+
+    /// So many spans were made and are lost.
+    pub fn lost(&self, why: Loss, spans: u64) {
+        self.lost.with_label_values(&[why.name()]).inc_by(spans);
+    }
+
+    /// All of it, in the text format of Prometheus.
+    pub fn text(&self) -> String {
+        let usage = process::usage::read();
+        let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        self.cpu_millis
+            .set(signed(usage.cpu.as_millis().try_into().unwrap_or(u64::MAX)));
+        self.resident.set(signed(usage.resident));
+        self.open_files.set(signed(usage.open_files));
+        prometheus::TextEncoder::new()
+            .encode_to_string(&self.registry.gather())
+            .unwrap_or_else(|error| format!("# metrics cannot be written: {error}\n"))
+    }
+}
+
+/// How a request ended, in one word.
+fn outcome(end: Option<End>, status: Option<u16>) -> &'static str {
+    match (end, status) {
+        (Some(End::Complete | End::Upgraded), Some(100..=199)) => "1xx",
+        (Some(End::Complete | End::Upgraded), Some(200..=299)) => "2xx",
+        (Some(End::Complete | End::Upgraded), Some(300..=399)) => "3xx",
+        (Some(End::Complete | End::Upgraded), Some(400..=499)) => "4xx",
+        (Some(End::Complete | End::Upgraded), Some(500..=599)) => "5xx",
+        (Some(End::Complete | End::Upgraded), _) => "other",
+        (Some(end), _) => end.name(),
+        (None, _) => "cancelled",
+    }
+}
+
+const SECONDS: [f64; 14] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0,
+];
+
+const LATENCIES: [f64; 10] = [5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 5e-3, 5e-2];
+
+/// Makes metrics of our name and registers them.
+struct Maker(Registry);
+
+impl Maker {
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+        let made = IntCounterVec::new(Opts::new(name, help).namespace("meshtrace"), labels)?;
+        self.0.register(Box::new(made.clone()))?;
+        Ok(made)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
+        let made = IntCounter::with_opts(Opts::new(name, help).namespace("meshtrace"))?;
+        self.0.register(Box::new(made.clone()))?;
+        Ok(made)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+        let made = IntGauge::with_opts(Opts::new(name, help).namespace("meshtrace"))?;
+        self.0.register(Box::new(made.clone()))?;
+        Ok(made)
+    }
+
+    fn histogram<const N: usize>(
+        &self,
+        name: &str,
+        help: &str,
+        buckets: &[f64],
+        labels: [(String, String); N],
+    ) -> prometheus::Result<Histogram> {
+        let opts = HistogramOpts::new(name, help)
+            .namespace("meshtrace")
+            .buckets(buckets.to_vec())
+            .const_labels(labels.into_iter().collect());
+        let made = Histogram::with_opts(opts)?;
+        self.0.register(Box::new(made.clone()))?;
+        Ok(made)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_counted_by_its_outcome() {
+        let metrics = Metrics::new().unwrap();
+        metrics.request(
+            Direction::Inbound,
+            Some(End::Complete),
+            Some(503),
+            Duration::from_millis(2),
+        );
+        metrics.request(
+            Direction::Outbound,
+            Some(End::ServerReset),
+            None,
+            Duration::from_millis(2),
+        );
+        let text = metrics.text();
+        for line in [
+            "meshtrace_requests_total{direction=\"inbound\",outcome=\"5xx\"} 1",
+            "meshtrace_requests_total{direction=\"outbound\",outcome=\"server_reset\"} 1",
+            "meshtrace_request_duration_seconds_count{direction=\"inbound\"} 1",
+            "meshtrace_spans_lost_total{reason=\"queue_full\"} 0",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+    }
+}

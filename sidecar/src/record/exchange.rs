@@ -1,0 +1,369 @@
+//! One request with its response, as a span that ends exactly once.
+//!
+//! The span is written while it happens: what is known at the head goes into its bytes at once, so that nothing of
+//! the head has to be kept. Attributes follow the OpenTelemetry semantic conventions for HTTP (1.2x, stable) and for
+//! gRPC (release candidate, `rpc.system.name`).
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use causality::Ticket;
+use otlp::encode::{Kind, SpanEncoder};
+use span::{Field, Tracestate};
+
+use super::redact::{self, REDACTED, Target};
+use super::{Lineage, Observed, Recorder, unix_nanos};
+use crate::grpc;
+use crate::metrics::{Direction, Unrecorded};
+use crate::tap::{End, Exchange, RequestHead, Side, Version};
+
+/// The methods that may stand in a span's name; any other is `_OTHER` (semantic conventions, `http.request.method`).
+const METHODS: [&str; 10] = [
+    "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE", "QUERY",
+];
+
+/// A request that is being recorded.
+pub struct Recorded {
+    recorder: Arc<Recorder>,
+    direction: Direction,
+    lineage: Lineage,
+    began: (SystemTime, Instant),
+    ticket: Option<Ticket>,
+    /// The span, if there is to be one.
+    span: Option<SpanEncoder>,
+    method: &'static str,
+    /// Where the path stands in the span's bytes.
+    path: Range<usize>,
+    probe: bool,
+    grpc: bool,
+    status: Option<u16>,
+    grpc_status: Option<u16>,
+    request_bytes: u64,
+    response_bytes: u64,
+    /// From the client, and from the server.
+    messages: [u64; 2],
+    ended: bool,
+}
+
+impl Recorded {
+    pub(super) fn start(
+        observed: &Observed,
+        head: &RequestHead<'_>,
+        lineage: Lineage,
+        tracestate: Option<Tracestate<'_>>,
+        ticket: Option<Ticket>,
+    ) -> Self {
+        let pod = &observed.recorder.pod;
+        pod.metrics.started.inc();
+        pod.metrics.link(lineage.link);
+        pod.metrics.requests_open.inc();
+        let recording = lineage.context.flags.is_sampled() && pod.queue.is_some();
+        let method = METHODS
+            .into_iter()
+            .find(|known| known.as_bytes() == head.method)
+            .unwrap_or("_OTHER");
+        let mut recorded = Self {
+            recorder: Arc::clone(&observed.recorder),
+            direction: observed.direction,
+            lineage,
+            began: (SystemTime::now(), Instant::now()),
+            ticket,
+            span: recording.then(|| observed.recorder.encoder()),
+            method,
+            path: 0..0,
+            probe: is_probe(observed, head),
+            grpc: head
+                .fields
+                .iter()
+                .any(|field| field.is("content-type") && grpc::is(field.value)),
+            status: None,
+            grpc_status: None,
+            request_bytes: 0,
+            response_bytes: 0,
+            messages: [0; 2],
+            ended: false,
+        };
+        recorded.describe(observed, head, tracestate);
+        recorded
+    }
+
+    /// What the head says.
+    fn describe(&mut self, observed: &Observed, head: &RequestHead<'_>, tracestate: Option<Tracestate<'_>>) {
+        let Some(span) = &mut self.span else { return };
+        let settings = &self.recorder.pod.settings;
+        let target = Target::read(head.target);
+        let authority = head
+            .authority
+            .map(redact::without_user)
+            .or(target.authority)
+            .unwrap_or_default();
+        let (host, port) = redact::host_and_port(authority);
+        let query = target
+            .query
+            .map(|query| if settings.redact_query { REDACTED } else { query });
+
+        if self.grpc {
+            span.text("rpc.system.name", b"grpc");
+            // `/package.Service/Method`, without its first slash
+            self.path = span.text("rpc.method", target.path.get(1..).unwrap_or_default());
+        } else {
+            span.text("http.request.method", self.method.as_bytes());
+            if self.method == "_OTHER" {
+                span.text("http.request.method_original", head.method);
+            }
+            self.path = match self.direction {
+                Direction::Inbound => {
+                    span.text("url.scheme", b"http");
+                    if let Some(query) = query {
+                        span.text("url.query", query);
+                    }
+                    span.text("url.path", target.path)
+                }
+                Direction::Outbound => {
+                    let before = [b"http://".as_slice(), authority];
+                    let after = query
+                        .map(|query| [b"?".as_slice(), query].concat())
+                        .unwrap_or_default();
+                    let parts = [before.concat(), target.path.to_vec(), after];
+                    let whole = span.text("url.full", &parts.concat());
+                    let start = whole.start + authority.len() + 7;
+                    start..start + target.path.len()
+                }
+            };
+        }
+        span.text("network.protocol.version", version(head.version));
+        if !host.is_empty() {
+            span.text("server.address", host);
+        }
+        if let Some(port) = port {
+            span.int("server.port", i64::from(port));
+        }
+        span.text("network.peer.address", observed.peer_address.as_bytes());
+        span.int("network.peer.port", i64::from(observed.peer.port()));
+        if let Some(agent) = head.fields.iter().find(|field| field.is("user-agent")) {
+            span.text("user_agent.original", agent.value);
+        }
+        if let Some(state) = tracestate {
+            span.trace_state(&state.to_string());
+        }
+        capture(
+            span,
+            "http.request.header.",
+            &settings.capture_headers,
+            head.fields,
+        );
+    }
+
+    /// Ends the span, once. `end` is `None` when the connection went away under the request.
+    fn finish(&mut self, end: Option<End>) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let recorder = Arc::clone(&self.recorder);
+        let pod = &recorder.pod;
+        let took = self.began.1.elapsed();
+        if let Some(ticket) = self.ticket.take() {
+            pod.in_flight().end(ticket);
+        }
+        pod.metrics.requests_open.dec();
+        pod.metrics.request(self.direction, end, self.status, took);
+        let succeeded = matches!(end, Some(End::Complete)) && self.status.is_some_and(|status| status < 400);
+        let Some(mut span) = self.span.take() else {
+            let sampled = self.lineage.context.flags.is_sampled();
+            pod.metrics.unrecorded(if sampled {
+                Unrecorded::NoCollector
+            } else {
+                Unrecorded::NotSampled
+            });
+            return;
+        };
+        if self.probe && succeeded {
+            pod.metrics.unrecorded(Unrecorded::Probe);
+            recorder.discard(span);
+            return;
+        }
+        self.conclude(&mut span, end, succeeded);
+        let start = unix_nanos(self.began.0);
+        span.times(
+            start,
+            start.saturating_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX)),
+        );
+        recorder.export(span);
+    }
+
+    /// What is known only now.
+    fn conclude(&self, span: &mut SpanEncoder, end: Option<End>, succeeded: bool) {
+        self.name(span, succeeded);
+        if let Some(status) = self.status.filter(|_| !self.grpc) {
+            span.int("http.response.status_code", i64::from(status));
+        }
+        if let Some(status) = self.grpc_status {
+            span.text("rpc.response.status_code", grpc::status_name(status).as_bytes());
+        }
+        let [sent, received] = self.messages;
+        for (key, value) in [
+            ("http.request.body.size", self.request_bytes),
+            ("http.response.body.size", self.response_bytes),
+            ("meshtrace.grpc.request.messages", sent),
+            ("meshtrace.grpc.response.messages", received),
+        ] {
+            if value > 0 {
+                span.int(key, i64::try_from(value).unwrap_or(i64::MAX));
+            }
+        }
+        span.text("meshtrace.link.kind", self.lineage.link.name().as_bytes());
+        if !matches!(end, Some(End::Complete)) {
+            span.text("meshtrace.end", end.map_or("cancelled", End::name).as_bytes());
+        }
+        if let Some(error) = self.error(end) {
+            span.text("error.type", error.as_bytes());
+            span.error("");
+        }
+        span.kind(match self.direction {
+            Direction::Inbound => Kind::Server,
+            Direction::Outbound => Kind::Client,
+        });
+        // a parent that was found here is another span of this process; one that came with the request is not
+        let remote = self.lineage.link == super::Link::Propagated;
+        span.context(&self.lineage.context, self.lineage.parent, remote);
+    }
+
+    /// The name, from a bounded set: the gRPC method, or the HTTP method with its route, or less.
+    fn name(&self, span: &mut SpanEncoder, succeeded: bool) {
+        let mut routes = self.recorder.pod.routes();
+        let path = span.written(self.path.clone());
+        if self.grpc {
+            let known = succeeded && self.grpc_status != Some(grpc::UNIMPLEMENTED);
+            let method = routes.of_grpc(path, known).unwrap_or("grpc");
+            span.name(method);
+            return;
+        }
+        let method = if self.method == "_OTHER" {
+            "HTTP"
+        } else {
+            self.method
+        };
+        match routes.of(self.method, path, succeeded) {
+            Some(route) => {
+                span.name_of(method, route);
+                let key = match self.direction {
+                    Direction::Inbound => "http.route",
+                    Direction::Outbound => "url.template",
+                };
+                span.text(key, route.as_bytes());
+            }
+            None => span.name(method),
+        }
+    }
+
+    /// `error.type`, if it failed. A server is not to blame for what its client did wrong; a client is told.
+    fn error(&self, end: Option<End>) -> Option<String> {
+        match end {
+            None => return Some("cancelled".to_owned()),
+            Some(end @ (End::ClientReset | End::ServerReset | End::Refused)) => {
+                return Some(end.name().to_owned());
+            }
+            Some(End::Complete | End::Upgraded | End::Unseen) => {}
+        }
+        let inbound = self.direction == Direction::Inbound;
+        if let Some(status) = self.grpc_status.filter(|status| grpc::is_error(*status, inbound)) {
+            return Some(grpc::status_name(status));
+        }
+        let lowest = if inbound { 500 } else { 400 };
+        self.status
+            .filter(|status| *status >= lowest)
+            .map(|status| status.to_string())
+    }
+}
+
+impl Exchange for Recorded {
+    fn request_body(&mut self, bytes: u64) {
+        self.request_bytes = self.request_bytes.saturating_add(bytes);
+    }
+
+    fn request_end(&mut self) {}
+
+    fn response_head(&mut self, status: u16, fields: &[Field<'_>]) {
+        self.status = Some(status);
+        if let Some(span) = &mut self.span {
+            capture(
+                span,
+                "http.response.header.",
+                &self.recorder.pod.settings.capture_headers,
+                fields,
+            );
+        }
+        // a gRPC response without messages is one block of trailers
+        self.response_trailers(fields);
+    }
+
+    fn response_body(&mut self, bytes: u64) {
+        self.response_bytes = self.response_bytes.saturating_add(bytes);
+    }
+
+    fn response_trailers(&mut self, fields: &[Field<'_>]) {
+        if self.grpc {
+            let status = fields.iter().find(|field| field.is("grpc-status"));
+            self.grpc_status = status
+                .and_then(|field| grpc::status(field.value))
+                .or(self.grpc_status);
+        }
+    }
+
+    fn message(&mut self, from: Side) {
+        let [client, server] = &mut self.messages;
+        match from {
+            Side::Client => *client += 1,
+            Side::Server => *server += 1,
+        }
+    }
+
+    fn end(mut self, end: End) {
+        self.finish(Some(end));
+    }
+}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        self.finish(None);
+    }
+}
+
+fn version(version: Version) -> &'static [u8] {
+    match version {
+        Version::Http10 => b"1.0",
+        Version::Http11 => b"1.1",
+        Version::Http2 => b"2",
+    }
+}
+
+/// Whether only a probe asks for this: the kubelet's own, or a configured path.
+fn is_probe(observed: &Observed, head: &RequestHead<'_>) -> bool {
+    let settings = &observed.recorder.pod.settings;
+    observed.direction == Direction::Inbound
+        && (head
+            .fields
+            .iter()
+            .any(|field| field.is("user-agent") && field.value.starts_with(b"kube-probe/"))
+            || (!settings.probe_paths.is_empty() && {
+                let path = Target::read(head.target).path;
+                settings.probe_paths.iter().any(|probe| probe.as_bytes() == path)
+            }))
+}
+
+/// The headers that are to be kept, each with all its values.
+fn capture(span: &mut SpanEncoder, prefix: &str, wanted: &[String], fields: &[Field<'_>]) {
+    for name in wanted {
+        let values = fields.iter().filter(|field| field.is(name)).map(|field| {
+            if redact::is_credential(name) {
+                REDACTED
+            } else {
+                field.value
+            }
+        });
+        if values.clone().next().is_some() {
+            span.texts(&format!("{prefix}{name}"), values);
+        }
+    }
+}
