@@ -160,6 +160,7 @@ A mesh.yaml:
     load:
       command: ./load.sh
       traced: false
+  sidecar: {capture_headers: [x-request-id]}   # for every service
   collector: {publish: 16686}       # enabled: false for none
   ip: dual                          # names stand for IPv4 (default) or both
 

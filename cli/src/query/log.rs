@@ -100,7 +100,7 @@ fn line(micros: u64, what: &str, nodes: &[Node<'_>], index: usize) -> Option<Str
         _ => {
             let client = parent.map(|above| above.span.service.as_str());
             (
-                client.or(node.span.tag("client.address")).unwrap_or("?"),
+                client.or(node.span.tag("client.address")).unwrap_or("outside"),
                 node.span.service.as_str(),
             )
         }

@@ -47,6 +47,8 @@ pub(super) struct Program {
     pub(super) namespace: Netns,
     pub(super) hostname: String,
     pub(super) ready: Ready,
+    /// Whether the user cares when it is ready and when it stops. Troubles are told in any case.
+    pub(super) told: bool,
 }
 
 /// When a program counts as ready.
@@ -104,14 +106,16 @@ pub(super) async fn keep(
             }
         };
         let exit = tokio::select! {
-            exit = started.exit() => exit,
-            () = told(&mut stop) => {
-                terminate(&mut started).await;
-                console.state(&program.name, "stopped").await;
-                return End::Stopped;
-            }
-            never = announce(program, console, began, &mut ready) => match never {},
-        };
+                   exit = started.exit() => exit,
+                   () = told(&mut stop) => {
+                       terminate(&mut started).await;
+                       if program.told {
+        console.state(&program.name, "stopped").await;
+        }
+                       return End::Stopped;
+                   }
+                   never = announce(program, console, began, &mut ready) => match never {},
+               };
         // what it started does not outlive it: it would keep the port, say
         started.signal(Signal::SIGKILL);
 
@@ -120,6 +124,7 @@ pub(super) async fn keep(
             Restart::Never => false,
             Restart::OnFailure => !well,
             Restart::Always => true,
+            Restart::OnceReady => ready.is_none(),
         };
         if !again {
             if well {
@@ -208,9 +213,11 @@ async fn announce(
         sleep(ASK_EVERY).await;
     }
     let seconds = began.elapsed().as_secs_f32();
-    console
-        .state(&program.name, &format!("{} after {seconds:.2} s", program.ready))
-        .await;
+    if program.told {
+        console
+            .state(&program.name, &format!("{} after {seconds:.2} s", program.ready))
+            .await;
+    }
     if let Some(ready) = ready.take() {
         // the one who asked may have been told to stop meanwhile
         ready.send(()).unwrap_or_default();

@@ -1,0 +1,223 @@
+//! Running `meshtrace up` in tests, and looking for what it leaves behind.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// Long enough for a busy machine; nothing is asserted about it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A mesh that runs, and everything that it has said.
+pub(crate) struct Mesh {
+    child: Child,
+    lines: Receiver<String>,
+    pub(crate) said: Vec<String>,
+}
+
+impl Mesh {
+    /// Starts `meshtrace up` on a file.
+    pub(crate) fn up(file: &Path, arguments: &[&str]) -> Self {
+        Self::with(Command::new(env!("CARGO_BIN_EXE_meshtrace")), file, arguments)
+    }
+
+    /// Starts it with a command that ends in the path of `meshtrace`.
+    pub(crate) fn with(mut command: Command, file: &Path, arguments: &[&str]) -> Self {
+        let mut child = command
+            .arg("up")
+            .args(arguments)
+            .arg(file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (sender, lines) = channel();
+        let pipes: [Box<dyn Read + Send>; 2] = [
+            Box::new(child.stdout.take().unwrap()),
+            Box::new(child.stderr.take().unwrap()),
+        ];
+        for pipe in pipes {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                    if sender.send(line).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        Self {
+            child,
+            lines,
+            said: Vec::new(),
+        }
+    }
+
+    /// Waits until a line contains `text`, and returns that line.
+    pub(crate) fn expect(&mut self, text: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self
+                .lines
+                .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            {
+                Ok(line) => {
+                    self.said.push(line.clone());
+                    if line.contains(text) {
+                        return line;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("never said {text:?}, but:\n{}", self.said.join("\n"))
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("ended without saying {text:?}, but:\n{}", self.said.join("\n"))
+                }
+            }
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "does not end, and said:\n{}",
+                self.said.join("\n")
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits for its end, and hears it out.
+    pub(crate) fn end(&mut self) -> ExitStatus {
+        let status = self.wait();
+        // the pipes close when the last process of the mesh is gone
+        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+            self.said.push(line);
+        }
+        status
+    }
+}
+
+impl Drop for Mesh {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+/// Ports of the loopback that were free a moment ago.
+pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
+/// One HTTP exchange on a connection of its own: the status and the body.
+pub(crate) fn ask(port: u16, method: &str, path: &str, body: &str) -> (u16, String) {
+    let mut socket = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(
+        socket,
+        "{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .unwrap_or_else(|| panic!("no answer, but {answer:?}"));
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, body.to_owned())
+}
+
+/// A directory with a `mesh.yaml` that anybody may read.
+pub(crate) fn mesh_file(text: &str) -> (tempfile::TempDir, PathBuf) {
+    use std::os::unix::fs::PermissionsExt;
+
+    let directory = tempfile::tempdir().unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let file = directory.path().join("mesh.yaml");
+    fs::write(&file, text).unwrap();
+    (directory, file)
+}
+
+/// What a mesh could leave behind on this machine.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Traces {
+    interfaces: BTreeSet<String>,
+    mounts: BTreeSet<String>,
+    named_namespaces: BTreeSet<String>,
+    temporary_files: BTreeSet<String>,
+    rules: String,
+}
+
+impl Traces {
+    pub(crate) fn now() -> Self {
+        let names = |directory: &str| -> BTreeSet<String> {
+            let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+            entries
+                .map(|entry| entry.file_name().to_string_lossy().into_owned())
+                .collect()
+        };
+        let rules = Command::new("nft").args(["list", "ruleset"]).output();
+        Self {
+            interfaces: names("/sys/class/net"),
+            mounts: fs::read_to_string("/proc/self/mounts")
+                .unwrap()
+                .lines()
+                .map(str::to_owned)
+                .collect(),
+            named_namespaces: names("/run/netns"),
+            // other tests make directories for their own files at the same time
+            temporary_files: names("/tmp")
+                .into_iter()
+                .filter(|name| name.contains("mesh") || name == "hosts")
+                .collect(),
+            rules: rules
+                .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+                .unwrap_or_default(),
+        }
+    }
+}
+
+/// The processes whose command line or environment contains `mark`, except this one.
+pub(crate) fn processes(mark: &str) -> Vec<String> {
+    let own = std::process::id().to_string();
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()) && *name != own)
+        .filter_map(|pid| {
+            let read = |what: &str| fs::read(format!("/proc/{pid}/{what}")).unwrap_or_default();
+            let command = String::from_utf8_lossy(&read("cmdline")).replace('\0', " ");
+            let found = command.contains(mark) || String::from_utf8_lossy(&read("environ")).contains(mark);
+            found.then(|| format!("{pid}: {command}"))
+        })
+        .collect()
+}
+
+/// Waits until no process carries `mark` any more.
+pub(crate) fn wait_until_gone(mark: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    while !processes(mark).is_empty() {
+        assert!(Instant::now() < deadline, "still there: {:#?}", processes(mark));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
