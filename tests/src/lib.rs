@@ -12,4 +12,5 @@
     reason = "all of it is test code: a surprise has to be loud"
 )]
 
+pub mod mesh;
 pub mod program;
