@@ -24,7 +24,7 @@ pub(super) struct Scratch {
     edits: Edits,
     /// The compressed fields with the edits made.
     pub(super) edited: Vec<u8>,
-    /// The entries that get another value within this block.
+    /// The entries that get another value within this block, in rising order.
     rewritten: Vec<EntryId>,
     fields: Vec<Field<'static>>,
 }
@@ -119,17 +119,22 @@ impl Scratch {
             ..
         } = self;
         let mut copied = 0;
-        if edits.replaced().next().is_none() && !decoded.stale {
+        // In order, so that not even thousands of them take long. Nothing is allocated for none.
+        let mut wanted: Vec<_> = edits.replaced().collect();
+        if wanted.is_empty() && !decoded.stale {
             return copied;
         }
+        wanted.sort_by_key(|(at, _)| *at);
+        wanted.dedup_by_key(|(at, _)| *at);
+        let mut wanted = wanted.into_iter().peekable();
         rewritten.clear();
         for (index, line) in decoded.lines.iter().enumerate() {
             let field = decoded.field(line);
             let stale = match line.form {
-                Form::Indexed { entry, stale, .. } => stale || rewritten.contains(&entry),
+                Form::Indexed { entry, stale, .. } => stale || rewritten.binary_search(&entry).is_ok(),
                 Form::Incremental { .. } | Form::Plain => false,
             };
-            let value = match edits.replaced().find(|(at, _)| *at == index) {
+            let value = match wanted.next_if(|(at, _)| *at == index) {
                 Some((_, value)) if stale || value != field.value => value,
                 None if stale => field.value,
                 _ => continue,
@@ -139,7 +144,10 @@ impl Scratch {
                 Form::Plain => line.wire_value,
                 Form::Incremental { entry } if value.len() == field.value.len() => {
                     table.mark_rewritten(entry);
-                    rewritten.push(entry);
+                    // One that was too large for the table cannot be referred to.
+                    if entry != EntryId::NONE {
+                        rewritten.push(entry);
+                    }
                     line.wire_value
                 }
                 Form::Incremental { .. } => {

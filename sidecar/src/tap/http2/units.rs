@@ -45,7 +45,7 @@ impl<O: Observer> Http2<O> {
             }
             let table = &mut self.client.table;
             let edited = scratch.edit(&compressed, table, self.max_list, |name| {
-                observer.left_stale(name)
+                observer.left_stale(name);
             });
             if edited {
                 block.write(&scratch.edited, passage.replace(taken));
