@@ -15,6 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::harness::{Mesh, as_nobody, ask, free_ports, mesh_file};
+use crate::leftovers::{Leftovers, processes, wait_until_gone};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -100,21 +101,41 @@ fn money_is_conserved() {
 
 #[test]
 fn every_deposit_is_one_trace_across_all_services() {
-    deposits_are_connected(Command::new(env!("CARGO_BIN_EXE_meshtrace")));
+    let mut mesh = deposits(Command::new(env!("CARGO_BIN_EXE_meshtrace")), "bank");
+    mesh.signal(Signal::SIGINT);
+    assert_eq!(mesh.end().code(), Some(0), "{}", mesh.said.join("\n"));
 }
 
 #[test]
 fn every_deposit_is_one_trace_without_root_too() {
     match as_nobody() {
-        Ok(command) => deposits_are_connected(command),
+        Ok(command) => drop(deposits(command, "bank-rootless")),
         Err(why) => eprintln!("SKIPPED: a traced mesh without root: {why}"),
     }
 }
 
-/// Sends a little load through the traced bank, one request at a time, and looks at what the collector has.
-fn deposits_are_connected(command: Command) {
+#[test]
+fn sidecars_and_rules_are_gone_with_the_front() {
+    let before = Leftovers::now();
+    let mark = format!("bank-killed-{}", std::process::id());
+    let mut mesh = deposits(Command::new(env!("CARGO_BIN_EXE_meshtrace")), &mark);
+    assert!(
+        processes(&mark).len() > 2 * SERVICES.len(),
+        "{:?}",
+        processes(&mark)
+    );
+    mesh.signal(Signal::SIGKILL);
+    mesh.end();
+    wait_until_gone(&mark);
+    before.wait_until_gone();
+}
+
+/// Sends a little load through the traced bank, one request at a time, and looks at what the collector has. Every
+/// process of the mesh carries `mark`.
+fn deposits(mut command: Command, mark: &str) -> Mesh {
     let [edge, collector] = free_ports();
     let (_directory, file) = bank(edge, collector, "RATE: 20, REQUESTS: 25");
+    command.env("BANK_MARK", mark);
     let mut mesh = Mesh::with(command, &file, &[]);
     mesh.expect("the bank is open");
     mesh.expect("load        • ended");
@@ -161,7 +182,7 @@ fn deposits_are_connected(command: Command) {
     loop {
         let found = unbroken(movements());
         if found.len() >= 10 && found.iter().all(whole) {
-            break;
+            return mesh;
         }
         assert!(
             Instant::now() < deadline,
@@ -170,6 +191,4 @@ fn deposits_are_connected(command: Command) {
         );
         thread::sleep(Duration::from_millis(200));
     }
-    mesh.signal(Signal::SIGINT);
-    assert_eq!(mesh.end().code(), Some(0), "{}", mesh.said.join("\n"));
 }

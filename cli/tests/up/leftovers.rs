@@ -1,4 +1,4 @@
-//! Looking for what a mesh leaves behind.
+//! Looking for what a mesh leaves behind on this machine.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,41 +7,50 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What a mesh could leave behind on this machine.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Leftovers {
-    interfaces: BTreeSet<String>,
-    mounts: BTreeSet<String>,
-    named_namespaces: BTreeSet<String>,
-    temporary_files: BTreeSet<String>,
-    rules: String,
-}
+/// What a mesh could leave: interfaces, mounts, named namespaces, temporary files and netfilter rules.
+pub(crate) struct Leftovers(BTreeSet<String>);
 
 impl Leftovers {
+    /// What is there now, by whomever.
     pub(crate) fn now() -> Self {
-        let names = |directory: &str| -> BTreeSet<String> {
+        let names = |directory: &str| -> Vec<String> {
             let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-            entries
-                .map(|entry| entry.file_name().to_string_lossy().into_owned())
-                .collect()
+            entries.map(|entry| entry.path().display().to_string()).collect()
         };
-        let rules = Command::new("nft").args(["list", "ruleset"]).output();
-        Self {
-            interfaces: names("/sys/class/net"),
-            mounts: fs::read_to_string("/proc/self/mounts")
+        let mut all: BTreeSet<String> = BTreeSet::new();
+        all.extend(names("/sys/class/net"));
+        all.extend(names("/run/netns"));
+        // other tests make directories for their own files at the same time
+        all.extend(
+            names("/tmp")
+                .into_iter()
+                .filter(|path| !path.starts_with("/tmp/.tmp")),
+        );
+        all.extend(
+            fs::read_to_string("/proc/self/mounts")
                 .unwrap()
                 .lines()
-                .map(str::to_owned)
-                .collect(),
-            named_namespaces: names("/run/netns"),
-            // other tests make directories for their own files at the same time
-            temporary_files: names("/tmp")
-                .into_iter()
-                .filter(|name| name.contains("mesh") || name == "hosts")
-                .collect(),
-            rules: rules
-                .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
-                .unwrap_or_default(),
+                .map(str::to_owned),
+        );
+        let rules = Command::new("nft").args(["list", "ruleset"]).output().unwrap();
+        all.extend(
+            String::from_utf8_lossy(&rules.stdout)
+                .lines()
+                .map(|line| format!("rule {line}")),
+        );
+        Self(all)
+    }
+
+    /// Waits until nothing is there that was not there before. Other tests may leave such things for a moment.
+    pub(crate) fn wait_until_gone(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let new: Vec<_> = Self::now().0.difference(&self.0).cloned().collect();
+            if new.is_empty() {
+                return;
+            }
+            assert!(Instant::now() < deadline, "left behind: {new:#?}");
+            std::thread::sleep(Duration::from_millis(50));
         }
     }
 }
