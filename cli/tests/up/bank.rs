@@ -1,14 +1,6 @@
 //! The bank of `demo/bank`, whole: its money without us, its traces with us. Needs root, which CI has, and the
 //! programs of the workspace: `cargo build --workspace --bins`.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stderr
-)]
-
 use std::path::Path;
 use std::process::Command;
 use std::thread;

@@ -130,23 +130,25 @@ pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
-/// One HTTP exchange on a connection of its own: the status and the body.
-pub(crate) fn ask(port: u16, method: &str, path: &str, body: &str) -> (u16, String) {
-    let mut socket = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+/// One HTTP exchange on a connection of its own: the status and the body. `None` if the connection broke.
+pub(crate) fn exchange(port: u16, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
+    let mut socket = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).ok()?;
+    socket.set_read_timeout(Some(PATIENCE)).ok()?;
+    let length = body.len();
     write!(
         socket,
-        "{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
+        "{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
     )
-    .unwrap();
+    .ok()?;
     let mut answer = String::new();
-    socket.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer
-        .split_once("\r\n\r\n")
-        .unwrap_or_else(|| panic!("no answer, but {answer:?}"));
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, body.to_owned())
+    socket.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+}
+
+/// An [`exchange`] that does not break.
+pub(crate) fn ask(port: u16, method: &str, path: &str, body: &str) -> (u16, String) {
+    exchange(port, method, path, body).unwrap_or_else(|| panic!("{method} {path} was not answered"))
 }
 
 /// A command that runs `meshtrace` as nobody, or why there is none.

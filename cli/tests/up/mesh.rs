@@ -1,16 +1,13 @@
-//! `meshtrace up` with real namespaces. Needs root, which CI has.
+//! `meshtrace up` as its users meet it. Needs root, which CI has.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stderr
-)]
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
 
-use crate::harness::{Mesh, as_nobody, free_ports, mesh_file};
+use crate::harness::{Mesh, as_nobody, ask, exchange, free_ports, mesh_file};
 use crate::leftovers::{Leftovers, processes, wait_until_gone};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// Says which address it listens on to whoever connects, in both families.
 const ECHO: &str = r#"
@@ -140,7 +137,7 @@ fn a_second_ctrl_c_does_not_wait() {
     mesh.signal(Signal::SIGINT);
     mesh.expect("meek     • stopped");
     // long enough after the first not to be the same one
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    sleep(Duration::from_millis(500));
     mesh.signal(Signal::SIGINT);
     assert_eq!(mesh.end().code(), Some(130));
     wait_until_gone(&mark);
@@ -251,4 +248,43 @@ fn a_user_without_rights_has_a_mesh_where_user_namespaces_are_allowed() {
     mesh.end();
     wait_until_gone(&mark);
     before.wait_until_gone();
+}
+
+#[test]
+fn a_sidecar_that_dies_is_started_again() {
+    let [port] = free_ports();
+    let mark = mark("sidecar");
+    let (_directory, file) = mesh_file(&format!(
+        "collector: {{enabled: false}}
+services:
+  web: {{command: [python3, -m, http.server, '8000'], port: 8000, publish: {port}, env: {{MARK: {mark}}}}}
+"
+    ));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_meshtrace"));
+    command.env("MARK", &mark);
+    let mut mesh = Mesh::with(command, &file, &[]);
+    mesh.expect("web: http://127.0.0.1");
+    assert_eq!(ask(port, "GET", "/", "").0, 200);
+
+    let sidecar = processes(&mark)
+        .into_iter()
+        .find(|process| process.contains("meshtrace-sidecar run"))
+        .unwrap();
+    let pid = sidecar.split(':').next().unwrap().parse().unwrap();
+    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    mesh.expect("web/sidecar • killed by SIGKILL, starting again");
+    while !processes(&mark)
+        .iter()
+        .any(|process| process.contains("meshtrace-sidecar run"))
+    {
+        sleep(Duration::from_millis(20));
+    }
+    // it lives, and will listen in a moment
+    let answered = (0..500).any(|_| {
+        sleep(Duration::from_millis(20));
+        exchange(port, "GET", "/", "").is_some_and(|(status, _)| status == 200)
+    });
+    assert!(answered, "{}", mesh.said.join("\n"));
+    mesh.signal(Signal::SIGTERM);
+    assert_eq!(mesh.end().code(), Some(0));
 }
