@@ -74,6 +74,8 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
 }
 
 async fn supervise(settings: Settings) -> Result<(), RunError> {
+    // from here on a signal is not lost, however early it comes
+    let stop = process::stop::listen().map_err(system("signal handlers"))?;
     let metrics = Arc::new(Metrics::new()?);
     let exporter = exporter(&settings, &metrics)?;
     let pod = Arc::new(Pod::new(
@@ -99,9 +101,7 @@ async fn supervise(settings: Settings) -> Result<(), RunError> {
         "running"
     );
 
-    let signal = process::stop::requested()
-        .await
-        .map_err(system("signal handlers"))?;
+    let signal = stop.await;
     tracing::info!(signal, "stopping: connections may come to their end");
     ready.store(false, Ordering::Relaxed);
     drain(&metrics, settings.drain).await;

@@ -97,6 +97,17 @@ impl SpanEncoder {
         self.buffer.len() - value.len()..self.buffer.len()
     }
 
+    /// An attribute whose value is a word of ours.
+    pub fn word(&mut self, key: &str, value: &'static str) {
+        self.attribute(key, bytes_len(value.len()));
+        wire::bytes(&mut self.buffer, 1, value.as_bytes());
+    }
+
+    /// What another span has been given: attributes that many spans share are written once.
+    pub fn extend(&mut self, shared: &SpanEncoder) {
+        self.buffer.extend_from_slice(&shared.buffer);
+    }
+
     /// What was written there; empty if nothing was.
     pub fn written(&self, range: Range<usize>) -> &[u8] {
         self.buffer.get(range).unwrap_or_default()
@@ -150,8 +161,10 @@ impl SpanEncoder {
 
     /// `KeyValue` and the head of its `AnyValue`, which takes `any` bytes more.
     fn attribute(&mut self, key: &str, any: usize) {
+        let pair = bytes_len(key.len()) + bytes_len(any);
+        self.buffer.reserve(pair + 12);
         wire::tag(&mut self.buffer, 9, wire::Wire::Bytes);
-        wire::varint(&mut self.buffer, (bytes_len(key.len()) + bytes_len(any)) as u64);
+        wire::varint(&mut self.buffer, pair as u64);
         wire::bytes(&mut self.buffer, 1, key.as_bytes());
         wire::tag(&mut self.buffer, 2, wire::Wire::Bytes);
         wire::varint(&mut self.buffer, any as u64);

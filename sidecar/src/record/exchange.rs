@@ -16,7 +16,7 @@ use super::redact::{self, REDACTED, Target};
 use super::{Lineage, Observed, Recorder, unix_nanos};
 use crate::grpc;
 use crate::metrics::{Direction, Unrecorded};
-use crate::tap::{End, Exchange, RequestHead, Side, Version};
+use crate::tap::{End, Exchange, RequestHead, Side};
 
 /// The methods that may stand in a span's name; any other is `_OTHER` (semantic conventions, `http.request.method`).
 const METHODS: [&str; 10] = [
@@ -54,6 +54,7 @@ impl Recorded {
         tracestate: Option<Tracestate<'_>>,
         ticket: Option<Ticket>,
     ) -> Self {
+        let known = Known::read(head);
         let pod = &observed.recorder.pod;
         pod.metrics.started.inc();
         pod.metrics.link(lineage.link);
@@ -72,11 +73,8 @@ impl Recorded {
             span: recording.then(|| observed.recorder.encoder()),
             method,
             path: 0..0,
-            probe: is_probe(observed, head),
-            grpc: head
-                .fields
-                .iter()
-                .any(|field| field.is("content-type") && grpc::is(field.value)),
+            probe: observed.direction == Direction::Inbound && known.is_probe(&pod.settings.probe_paths),
+            grpc: known.grpc,
             status: None,
             grpc_status: None,
             request_bytes: 0,
@@ -84,15 +82,21 @@ impl Recorded {
             messages: [0; 2],
             ended: false,
         };
-        recorded.describe(observed, head, tracestate);
+        recorded.describe(observed, head, &known, tracestate);
         recorded
     }
 
     /// What the head says.
-    fn describe(&mut self, observed: &Observed, head: &RequestHead<'_>, tracestate: Option<Tracestate<'_>>) {
+    fn describe(
+        &mut self,
+        observed: &Observed,
+        head: &RequestHead<'_>,
+        known: &Known<'_>,
+        tracestate: Option<Tracestate<'_>>,
+    ) {
         let Some(span) = &mut self.span else { return };
         let settings = &self.recorder.pod.settings;
-        let target = Target::read(head.target);
+        let target = &known.target;
         let authority = head
             .authority
             .map(redact::without_user)
@@ -104,17 +108,17 @@ impl Recorded {
             .map(|query| if settings.redact_query { REDACTED } else { query });
 
         if self.grpc {
-            span.text("rpc.system.name", b"grpc");
+            span.word("rpc.system.name", "grpc");
             // `/package.Service/Method`, without its first slash
             self.path = span.text("rpc.method", target.path.get(1..).unwrap_or_default());
         } else {
-            span.text("http.request.method", self.method.as_bytes());
+            span.word("http.request.method", self.method);
             if self.method == "_OTHER" {
                 span.text("http.request.method_original", head.method);
             }
             self.path = match self.direction {
                 Direction::Inbound => {
-                    span.text("url.scheme", b"http");
+                    span.word("url.scheme", "http");
                     if let Some(query) = query {
                         span.text("url.query", query);
                     }
@@ -132,17 +136,15 @@ impl Recorded {
                 }
             };
         }
-        span.text("network.protocol.version", version(head.version));
         if !host.is_empty() {
             span.text("server.address", host);
         }
         if let Some(port) = port {
             span.int("server.port", i64::from(port));
         }
-        span.text("network.peer.address", observed.peer_address.as_bytes());
-        span.int("network.peer.port", i64::from(observed.peer.port()));
-        if let Some(agent) = head.fields.iter().find(|field| field.is("user-agent")) {
-            span.text("user_agent.original", agent.value);
+        span.extend(&observed.shared);
+        if let Some(agent) = known.agent {
+            span.text("user_agent.original", agent);
         }
         if let Some(state) = tracestate {
             span.trace_state(&state.to_string());
@@ -212,7 +214,7 @@ impl Recorded {
                 span.int(key, i64::try_from(value).unwrap_or(i64::MAX));
             }
         }
-        span.text("meshtrace.link.kind", self.lineage.link.name().as_bytes());
+        span.word("meshtrace.link.kind", self.lineage.link.name());
         if !matches!(end, Some(End::Complete)) {
             span.text("meshtrace.end", end.map_or("cancelled", End::name).as_bytes());
         }
@@ -330,26 +332,35 @@ impl Drop for Recorded {
     }
 }
 
-fn version(version: Version) -> &'static [u8] {
-    match version {
-        Version::Http10 => b"1.0",
-        Version::Http11 => b"1.1",
-        Version::Http2 => b"2",
-    }
+/// What of a head decides how it is described.
+struct Known<'a> {
+    target: Target<'a>,
+    agent: Option<&'a [u8]>,
+    grpc: bool,
 }
 
-/// Whether only a probe asks for this: the kubelet's own, or a configured path.
-fn is_probe(observed: &Observed, head: &RequestHead<'_>) -> bool {
-    let settings = &observed.recorder.pod.settings;
-    observed.direction == Direction::Inbound
-        && (head
-            .fields
-            .iter()
-            .any(|field| field.is("user-agent") && field.value.starts_with(b"kube-probe/"))
-            || (!settings.probe_paths.is_empty() && {
-                let path = Target::read(head.target).path;
-                settings.probe_paths.iter().any(|probe| probe.as_bytes() == path)
-            }))
+impl<'a> Known<'a> {
+    fn read(head: &RequestHead<'a>) -> Self {
+        let mut known = Self {
+            target: Target::read(head.target),
+            agent: None,
+            grpc: false,
+        };
+        for field in head.fields {
+            match field.name.len() {
+                10 if field.is("user-agent") => known.agent = Some(field.value),
+                12 if field.is("content-type") => known.grpc = grpc::is(field.value),
+                _ => {}
+            }
+        }
+        known
+    }
+
+    /// Whether only a probe asks for this: the kubelet's own, or a configured path.
+    fn is_probe(&self, paths: &[String]) -> bool {
+        self.agent.is_some_and(|agent| agent.starts_with(b"kube-probe/"))
+            || paths.iter().any(|path| path.as_bytes() == self.target.path)
+    }
 }
 
 /// The headers that are to be kept, each with all its values.

@@ -24,7 +24,7 @@ use self::routes::Routes;
 use crate::config::Settings;
 use crate::export::{Loss, Queue};
 use crate::metrics::{Direction, Metrics, Unrecorded};
-use crate::tap::{Observer, RequestHead};
+use crate::tap::{Observer, RequestHead, Version};
 
 /// The most inbound requests that are remembered as possible causes.
 const IN_FLIGHT_MAX: usize = 4096;
@@ -208,8 +208,9 @@ pub struct Observed {
     direction: Direction,
     /// The client of an inbound connection, the server of an outbound one.
     peer: SocketAddr,
-    /// Its address as text.
-    peer_address: String,
+    /// What the spans of this connection have in common, and the protocol version that it was written for.
+    shared: SpanEncoder,
+    version: Option<Version>,
 }
 
 impl Observed {
@@ -219,7 +220,8 @@ impl Observed {
             recorder,
             direction,
             peer,
-            peer_address: peer.ip().to_canonical().to_string(),
+            shared: SpanEncoder::default(),
+            version: None,
         }
     }
 
@@ -261,6 +263,18 @@ impl Observed {
         self.recorder.root(seen.decision(), seen.chosen_trace())
     }
 
+    /// Writes down what all spans of the connection have in common. A client may change its HTTP/1 version.
+    fn share(&mut self, version: Version) {
+        if self.version.replace(version) == Some(version) {
+            return;
+        }
+        self.shared = SpanEncoder::default();
+        self.shared.word("network.protocol.version", version.name());
+        let address = self.peer.ip().to_canonical().to_string();
+        self.shared.text("network.peer.address", address.as_bytes());
+        self.shared.int("network.peer.port", i64::from(self.peer.port()));
+    }
+
     /// An inbound request may cause outbound ones until it ends.
     fn in_flight(&self, context: SpanContext) -> Option<Ticket> {
         (self.direction == Direction::Inbound).then(|| self.recorder.pod.in_flight().begin(context))
@@ -279,6 +293,7 @@ impl Observer for Observed {
         let configured = self.recorder.pod.settings.propagate;
         span::write(&seen, &lineage.context, lineage.parent, configured, edits);
         let ticket = self.in_flight(lineage.context);
+        self.share(head.version);
         let tracestate = seen.parent().and_then(|parent| parent.tracestate);
         Recorded::start(self, head, lineage, tracestate, ticket)
     }
@@ -288,6 +303,7 @@ impl Observer for Observed {
     }
 
     fn left_unseen(&mut self) {
+        self.metrics().started.inc();
         self.metrics().unrecorded(Unrecorded::TooManyOpen);
     }
 }

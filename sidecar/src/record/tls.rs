@@ -67,7 +67,10 @@ pub fn record(observed: &Observed, connection: &Connection<'_>) {
         span.text("tls.next_protocol", protocol.as_bytes());
     }
     span.text("network.transport", b"tcp");
-    span.text("network.peer.address", observed.peer_address.as_bytes());
+    span.text(
+        "network.peer.address",
+        observed.peer.ip().to_canonical().to_string().as_bytes(),
+    );
     span.int("network.peer.port", i64::from(observed.peer.port()));
     for (key, bytes) in [
         ("meshtrace.client.bytes", connection.from_client),
