@@ -1,6 +1,5 @@
-//! Running `meshtrace up` in tests, and looking for what it leaves behind.
+//! Running `meshtrace up` in tests.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -61,8 +60,11 @@ impl Mesh {
         }
     }
 
-    /// Waits until a line contains `text`, and returns that line.
+    /// Waits until a line contains `text`, if none has before, and returns that line.
     pub(crate) fn expect(&mut self, text: &str) -> String {
+        if let Some(line) = self.said.iter().find(|line| line.contains(text)) {
+            return line.clone();
+        }
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self
@@ -128,23 +130,54 @@ pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
-/// One HTTP exchange on a connection of its own: the status and the body.
-pub(crate) fn ask(port: u16, method: &str, path: &str, body: &str) -> (u16, String) {
-    let mut socket = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+/// One HTTP exchange on a connection of its own: the status and the body. `None` if the connection broke.
+pub(crate) fn exchange(port: u16, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
+    let mut socket = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).ok()?;
+    socket.set_read_timeout(Some(PATIENCE)).ok()?;
+    let length = body.len();
     write!(
         socket,
-        "{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
+        "{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
     )
-    .unwrap();
+    .ok()?;
     let mut answer = String::new();
-    socket.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer
-        .split_once("\r\n\r\n")
-        .unwrap_or_else(|| panic!("no answer, but {answer:?}"));
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, body.to_owned())
+    socket.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+}
+
+/// An [`exchange`] that does not break.
+pub(crate) fn ask(port: u16, method: &str, path: &str, body: &str) -> (u16, String) {
+    exchange(port, method, path, body).unwrap_or_else(|| panic!("{method} {path} was not answered"))
+}
+
+/// A command that runs `meshtrace` as nobody, or why there is none.
+pub(crate) fn as_nobody() -> Result<Command, String> {
+    let nobody = |program: &str| {
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", program])
+            .current_dir("/");
+        command
+    };
+    let meshtrace = env!("CARGO_BIN_EXE_meshtrace");
+    let mut namespaces = nobody("unshare");
+    namespaces.args(["--user", "--map-root-user", "--net", "true"]);
+    let mut reachable = nobody("test");
+    reachable.args(["-x", meshtrace]);
+    for (mut attempt, why) in [
+        (namespaces, "a user may not make namespaces"),
+        (reachable, "nobody may not run the build"),
+    ] {
+        let output = attempt.output().map_err(|error| format!("setpriv: {error}"))?;
+        if !output.status.success() {
+            return Err(format!(
+                "{why}: {}",
+                String::from_utf8_lossy(&output.stderr).trim_end()
+            ));
+        }
+    }
+    Ok(nobody(meshtrace))
 }
 
 /// A directory with a `mesh.yaml` that anybody may read.
@@ -156,68 +189,4 @@ pub(crate) fn mesh_file(text: &str) -> (tempfile::TempDir, PathBuf) {
     let file = directory.path().join("mesh.yaml");
     fs::write(&file, text).unwrap();
     (directory, file)
-}
-
-/// What a mesh could leave behind on this machine.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Traces {
-    interfaces: BTreeSet<String>,
-    mounts: BTreeSet<String>,
-    named_namespaces: BTreeSet<String>,
-    temporary_files: BTreeSet<String>,
-    rules: String,
-}
-
-impl Traces {
-    pub(crate) fn now() -> Self {
-        let names = |directory: &str| -> BTreeSet<String> {
-            let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-            entries
-                .map(|entry| entry.file_name().to_string_lossy().into_owned())
-                .collect()
-        };
-        let rules = Command::new("nft").args(["list", "ruleset"]).output();
-        Self {
-            interfaces: names("/sys/class/net"),
-            mounts: fs::read_to_string("/proc/self/mounts")
-                .unwrap()
-                .lines()
-                .map(str::to_owned)
-                .collect(),
-            named_namespaces: names("/run/netns"),
-            // other tests make directories for their own files at the same time
-            temporary_files: names("/tmp")
-                .into_iter()
-                .filter(|name| name.contains("mesh") || name == "hosts")
-                .collect(),
-            rules: rules
-                .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
-                .unwrap_or_default(),
-        }
-    }
-}
-
-/// The processes whose command line or environment contains `mark`, except this one.
-pub(crate) fn processes(mark: &str) -> Vec<String> {
-    let own = std::process::id().to_string();
-    let entries = fs::read_dir("/proc").unwrap().flatten();
-    entries
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()) && *name != own)
-        .filter_map(|pid| {
-            let read = |what: &str| fs::read(format!("/proc/{pid}/{what}")).unwrap_or_default();
-            let command = String::from_utf8_lossy(&read("cmdline")).replace('\0', " ");
-            let found = command.contains(mark) || String::from_utf8_lossy(&read("environ")).contains(mark);
-            found.then(|| format!("{pid}: {command}"))
-        })
-        .collect()
-}
-
-/// Waits until no process carries `mark` any more.
-pub(crate) fn wait_until_gone(mark: &str) {
-    let deadline = Instant::now() + PATIENCE;
-    while !processes(mark).is_empty() {
-        assert!(Instant::now() < deadline, "still there: {:#?}", processes(mark));
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }

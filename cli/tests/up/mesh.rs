@@ -1,20 +1,13 @@
-//! `meshtrace up` with real namespaces. Needs root, which CI has.
+//! `meshtrace up` as its users meet it. Needs root, which CI has.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stderr
-)]
-
-mod common;
-
-use std::path::Path;
 use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
 
-use common::{Mesh, Traces, free_ports, mesh_file, processes, wait_until_gone};
-use nix::sys::signal::Signal;
+use crate::harness::{Mesh, as_nobody, ask, exchange, free_ports, mesh_file};
+use crate::leftovers::{Leftovers, processes, wait_until_gone};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// Says which address it listens on to whoever connects, in both families.
 const ECHO: &str = r#"
@@ -122,7 +115,7 @@ fn stubborn(mark: &str) -> String {
 fn ctrl_c_leaves_nothing_behind() {
     let mark = mark("ctrl-c");
     let (_directory, file) = mesh_file(&stubborn(&mark));
-    let before = Traces::now();
+    let before = Leftovers::now();
     let mut mesh = Mesh::up(&file, &["--untraced"]);
     mesh.expect("stubborn as ever");
     mesh.expect("mesh     • up after");
@@ -132,7 +125,7 @@ fn ctrl_c_leaves_nothing_behind() {
     assert_eq!(status.code(), Some(0), "{:?}", mesh.said);
     assert_eq!(mesh.said.last().map(String::as_str), Some("mesh     • down"));
     wait_until_gone(&mark);
-    assert_eq!(Traces::now(), before);
+    before.wait_until_gone();
 }
 
 #[test]
@@ -144,7 +137,7 @@ fn a_second_ctrl_c_does_not_wait() {
     mesh.signal(Signal::SIGINT);
     mesh.expect("meek     • stopped");
     // long enough after the first not to be the same one
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    sleep(Duration::from_millis(500));
     mesh.signal(Signal::SIGINT);
     assert_eq!(mesh.end().code(), Some(130));
     wait_until_gone(&mark);
@@ -154,13 +147,13 @@ fn a_second_ctrl_c_does_not_wait() {
 fn a_front_that_is_killed_takes_everything_with_it() {
     let mark = mark("killed");
     let (_directory, file) = mesh_file(&stubborn(&mark));
-    let before = Traces::now();
+    let before = Leftovers::now();
     let mut mesh = Mesh::up(&file, &["--untraced"]);
     mesh.expect("mesh     • up after");
     mesh.signal(Signal::SIGKILL);
     mesh.end();
     wait_until_gone(&mark);
-    assert_eq!(Traces::now(), before);
+    before.wait_until_gone();
 }
 
 #[test]
@@ -233,58 +226,65 @@ fn a_published_port_that_is_taken_is_named() {
     assert_eq!(mesh.end().code(), Some(1));
 }
 
-/// A command that runs `meshtrace` as nobody, or why it cannot.
-fn as_nobody(directory: &Path) -> Result<Command, String> {
-    let try_out = Command::new("setpriv")
-        .args([
-            "--reuid",
-            "65534",
-            "--regid",
-            "65534",
-            "--clear-groups",
-            "unshare",
-            "--user",
-            "--net",
-            "true",
-        ])
-        .output()
-        .map_err(|error| format!("setpriv or unshare cannot be run: {error}"))?;
-    if !try_out.status.success() {
-        return Err(String::from_utf8_lossy(&try_out.stderr).into_owned());
-    }
-    // the build may be where nobody else may look
-    let copy = directory.join("meshtrace");
-    std::fs::copy(env!("CARGO_BIN_EXE_meshtrace"), &copy).unwrap();
-    let mut command = Command::new("setpriv");
-    command
-        .args(["--reuid", "65534", "--regid", "65534", "--clear-groups"])
-        .arg(copy)
-        .current_dir("/");
-    Ok(command)
-}
-
 #[test]
 fn a_user_without_rights_has_a_mesh_where_user_namespaces_are_allowed() {
     let mark = mark("rootless");
-    let (directory, file) = mesh_file(&format!(
+    let (_directory, file) = mesh_file(&format!(
         "services:
   who: {{command: 'echo I am user $(id -u) on $(hostname); sleep 1000', env: {{MARK: {mark}}}}}
 "
     ));
-    let command = match as_nobody(directory.path()) {
+    let command = match as_nobody() {
         Ok(command) => command,
         Err(why) => {
-            eprintln!(
-                "SKIPPED: a mesh without root: this machine does not let a user make namespaces: {why}"
-            );
+            eprintln!("SKIPPED: a mesh without root: {why}");
             return;
         }
     };
-    let before = Traces::now();
+    let before = Leftovers::now();
     let mut mesh = Mesh::with(command, &file, &["--untraced"]);
     mesh.expect("I am user 0 on who");
     mesh.signal(Signal::SIGKILL);
     mesh.end();
     wait_until_gone(&mark);
-    assert_eq!(Traces::now(), before);
+    before.wait_until_gone();
+}
+
+#[test]
+fn a_sidecar_that_dies_is_started_again() {
+    let [port] = free_ports();
+    let mark = mark("sidecar");
+    let (_directory, file) = mesh_file(&format!(
+        "collector: {{enabled: false}}
+services:
+  web: {{command: [python3, -m, http.server, '8000'], port: 8000, publish: {port}, env: {{MARK: {mark}}}}}
+"
+    ));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_meshtrace"));
+    command.env("MARK", &mark);
+    let mut mesh = Mesh::with(command, &file, &[]);
+    mesh.expect("web: http://127.0.0.1");
+    assert_eq!(ask(port, "GET", "/", "").0, 200);
+
+    let sidecar = processes(&mark)
+        .into_iter()
+        .find(|process| process.contains("meshtrace-sidecar run"))
+        .unwrap();
+    let pid = sidecar.split(':').next().unwrap().parse().unwrap();
+    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    mesh.expect("web/sidecar • killed by SIGKILL, starting again");
+    while !processes(&mark)
+        .iter()
+        .any(|process| process.contains("meshtrace-sidecar run"))
+    {
+        sleep(Duration::from_millis(20));
+    }
+    // it lives, and will listen in a moment
+    let answered = (0..500).any(|_| {
+        sleep(Duration::from_millis(20));
+        exchange(port, "GET", "/", "").is_some_and(|(status, _)| status == 200)
+    });
+    assert!(answered, "{}", mesh.said.join("\n"));
+    mesh.signal(Signal::SIGTERM);
+    assert_eq!(mesh.end().code(), Some(0));
 }
