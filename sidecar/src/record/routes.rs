@@ -1,6 +1,6 @@
 //! Span names from a bounded set: the route template of a path, configured or learned, never the raw path.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -104,7 +104,7 @@ pub struct Routes {
 #[derive(Debug, Default)]
 struct Node {
     /// The words that have been seen here, and where they lead.
-    words: HashMap<Box<str>, usize>,
+    words: Vec<(Box<str>, usize)>,
     /// Of these, how many hold digits.
     numbered: usize,
     /// Words, and words with digits, are ids here: too many have been seen.
@@ -171,10 +171,10 @@ impl Routes {
         let new = self.nodes.len();
         let may_learn = learn && new < NODES_MAX;
         let node = self.nodes.get_mut(at)?;
-        let known = node.words.get(segment).copied();
         if !node.takes_for_id(segment) {
-            if let Some(next) = known {
-                return Some((segment, next));
+            // few words stand in one place: looking through them is quicker than hashing
+            if let Some((_, next)) = node.words.iter().find(|(word, _)| **word == *segment) {
+                return Some((segment, *next));
             }
             if !may_learn {
                 return None;
@@ -216,7 +216,7 @@ impl Node {
         *many = count >= most;
         if !*many {
             self.numbered += usize::from(has_digits(word));
-            self.words.insert(word.into(), next);
+            self.words.push((word.into(), next));
         }
         !*many
     }
@@ -230,10 +230,11 @@ fn bounded(path: &[u8]) -> Option<&str> {
 
 /// Whether a segment names one thing among many wherever it stands: a number, a UUID, a hash, a token.
 fn is_id(segment: &str) -> bool {
-    let digits = segment.bytes().filter(u8::is_ascii_digit).count();
-    let hex = segment
-        .bytes()
-        .all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    let (mut digits, mut hex) = (0, true);
+    for byte in segment.bytes() {
+        digits += usize::from(byte.is_ascii_digit());
+        hex &= byte.is_ascii_hexdigit() || byte == b'-';
+    }
     let length = segment.len();
     match digits {
         0 => length > 40,

@@ -79,16 +79,20 @@ pub(super) fn is_other(bytes: &[u8]) -> bool {
 
 /// A request head, with all that has to be known of it.
 pub(super) struct Request<'r, 'b> {
+    pub bytes: &'b [u8],
     pub head: &'r RequestHead<'b>,
     pub framing: Framing,
     pub asked: Asked,
 }
 
-/// Parses a complete request head and hands it to `then`.
+/// Parses the request head that `bytes` begin with, and hands it to `then`. `None` if it is not complete.
 ///
 /// Whatever two parsers might read differently is refused here, because a head seen where the server sees a body
 /// would be changed where nothing may be.
-pub(super) fn request<R>(bytes: &[u8], then: impl FnOnce(Request<'_, '_>) -> R) -> Result<R, SpliceReason> {
+pub(super) fn request<R>(
+    bytes: &[u8],
+    then: impl FnOnce(Request<'_, '_>) -> R,
+) -> Result<Option<R>, SpliceReason> {
     let (mut few, mut many) = ([httparse::EMPTY_HEADER; FIELDS_USUAL], Vec::new());
     let mut request = httparse::Request::new(&mut few);
     let mut parsed = request.parse(bytes);
@@ -97,12 +101,17 @@ pub(super) fn request<R>(bytes: &[u8], then: impl FnOnce(Request<'_, '_>) -> R) 
         request = httparse::Request::new(&mut many);
         parsed = request.parse(bytes);
     }
-    let complete = parsed.map_err(refused)?.is_complete();
-    let (Some(method), Some(target), Some(version), true) =
-        (request.method, request.path, request.version, complete)
+    let httparse::Status::Complete(length) = parsed.map_err(refused)? else {
+        return Ok(None);
+    };
+    let (Some(method), Some(target), Some(version), Some(bytes)) =
+        (request.method, request.path, request.version, bytes.get(..length))
     else {
         return Err(SpliceReason::Malformed);
     };
+    if length > HEAD_BYTES_MAX {
+        return Err(SpliceReason::HeadTooLarge);
+    }
     let (mut few, mut many) = ([NO_FIELD; FIELDS_USUAL], Vec::new());
     let fields = fields(request.headers, &mut few, &mut many);
     let version = if version == 0 {
@@ -126,18 +135,20 @@ pub(super) fn request<R>(bytes: &[u8], then: impl FnOnce(Request<'_, '_>) -> R) 
         version,
         fields,
     };
-    Ok(then(Request {
+    Ok(Some(then(Request {
+        bytes,
         head: &head,
         framing,
         asked,
-    }))
+    })))
 }
 
-/// Parses a complete response head and hands its status and fields to `then`.
+/// Parses the response head that `bytes` begin with, and hands its length, status and fields to `then`. `None` if it is
+/// not complete.
 pub(super) fn response<R>(
     bytes: &[u8],
-    then: impl FnOnce(u16, &[Field<'_>]) -> R,
-) -> Result<R, SpliceReason> {
+    then: impl FnOnce(usize, u16, &[Field<'_>]) -> R,
+) -> Result<Option<R>, SpliceReason> {
     let (mut few, mut many) = ([httparse::EMPTY_HEADER; FIELDS_USUAL], Vec::new());
     // nothing is changed in a response, so old folded fields may be read as leniently as clients do
     let mut parser = httparse::ParserConfig::default();
@@ -151,11 +162,18 @@ pub(super) fn response<R>(
         response = httparse::Response::new(&mut many);
         parsed = parser.parse_response(&mut response, bytes);
     }
-    let (Some(status), true) = (response.code, parsed.map_err(refused)?.is_complete()) else {
+    let httparse::Status::Complete(length) = parsed.map_err(refused)? else {
+        return Ok(None);
+    };
+    let Some(status) = response.code else {
         return Err(SpliceReason::Malformed);
     };
     let (mut few, mut many) = ([NO_FIELD; FIELDS_USUAL], Vec::new());
-    Ok(then(status, fields(response.headers, &mut few, &mut many)))
+    Ok(Some(then(
+        length,
+        status,
+        fields(response.headers, &mut few, &mut many),
+    )))
 }
 
 /// How the body of a response is framed.
@@ -360,6 +378,7 @@ mod tests {
         edits.add("b3", |value| value.push(b'1'));
         let mut out = b"before ".to_vec();
         request(head, |request| write(head, request.head.fields, &edits, &mut out))
+            .unwrap()
             .unwrap()
             .unwrap();
         assert_eq!(
