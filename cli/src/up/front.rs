@@ -202,8 +202,11 @@ fn subordinate(table: &str, name: Option<&str>, uid: u32) -> Option<(u32, u32)> 
 /// its child and then the group that the child is in.
 async fn again(signals: &mut [Signal]) {
     let first = Instant::now();
-    while first.elapsed() < SAME_SIGNAL {
+    loop {
         any(signals).await;
+        if first.elapsed() >= SAME_SIGNAL {
+            return;
+        }
     }
 }
 

@@ -99,7 +99,7 @@ fn application(replica: &Replica, namespace: &Netns, manner: &Manner) -> Program
         namespace: namespace.clone(),
         hostname: replica.name.clone(),
         ready: replica.port.map_or(Ready::Running, Ready::Listening),
-        told: true,
+        reported: true,
     }
 }
 
@@ -121,7 +121,7 @@ fn sidecar(replica: &Replica, namespace: &Netns, manner: &Manner) -> Option<Prog
         namespace: namespace.clone(),
         hostname: replica.name.clone(),
         ready: Ready::Answering(SocketAddr::new(IpAddr::V4(replica.address.v4), port::ADMIN)),
-        told: false,
+        reported: false,
     })
 }
 

@@ -133,6 +133,8 @@ fn a_second_ctrl_c_does_not_wait() {
     let mark = mark("second-ctrl-c");
     let (_directory, file) = mesh_file(&stubborn(&mark));
     let mut mesh = Mesh::up(&file, &["--untraced"]);
+    // from here on it does not go when asked
+    mesh.expect("stubborn as ever");
     mesh.expect("mesh     • up after");
     mesh.signal(Signal::SIGINT);
     mesh.expect("meek     • stopped");
