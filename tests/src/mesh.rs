@@ -466,7 +466,7 @@ pub fn data() -> PathBuf {
 }
 
 /// An address of this machine where nobody listens.
-fn free_address() -> SocketAddr {
+pub fn free_address() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .and_then(|listener| listener.local_addr())
         .unwrap()
