@@ -40,7 +40,7 @@ impl Edits {
         self.added.push((name, value));
     }
 
-    /// The fields to be replaced: where each stands in the head, and its new value.
+    /// The fields to be replaced, in the order of the edits, not of the head: where each stands in it, and its new value.
     pub fn replaced(&self) -> impl Iterator<Item = (usize, &[u8])> {
         self.replaced
             .iter()

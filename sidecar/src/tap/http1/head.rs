@@ -219,12 +219,21 @@ pub(super) fn write(
         Some(())
     };
     let mut apply = || {
-        for (index, value) in edits.replaced() {
+        // edits come dialect by dialect, and fields in the order of their sender
+        let mut from = 0;
+        let next = |from| {
+            edits
+                .replaced()
+                .filter(|(index, _)| *index >= from)
+                .min_by_key(|(index, _)| *index)
+        };
+        while let Some((index, value)) = next(from) {
             let old = fields.get(index)?.value;
             let at = (old.as_ptr() as usize).checked_sub(head.as_ptr() as usize)?;
             copy(out, at)?;
             out.extend_from_slice(value);
             copy(&mut Vec::new(), at.checked_add(old.len())?)?;
+            from = index.checked_add(1)?;
         }
         let blank = if head.ends_with(b"\r\n") { 2 } else { 1 };
         copy(out, head.len().checked_sub(blank)?)?;
@@ -317,6 +326,22 @@ mod tests {
         assert_eq!(
             out,
             b"before GET / HTTP/1.1\r\nHoSt:  a \r\ntraceparent:newer\r\nX: 1\r\nb3: 1\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn values_are_replaced_where_they_stand_whatever_the_order_of_the_edits() {
+        let head = b"GET / HTTP/1.1\r\nb3: 0\r\nA: b\r\ntraceparent: old\r\n\r\n";
+        let mut edits = Edits::default();
+        edits.replace(2, |value| value.extend_from_slice(b"new"));
+        edits.replace(0, |value| value.extend_from_slice(b"1-2"));
+        let mut out = Vec::new();
+        request(head, |request| write(head, request.head.fields, &edits, &mut out))
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            out,
+            b"GET / HTTP/1.1\r\nb3: 1-2\r\nA: b\r\ntraceparent: new\r\n\r\n"
         );
     }
 }
