@@ -12,6 +12,8 @@
 )]
 
 pub mod conversation;
+pub mod http;
 pub mod program;
 pub mod sidecar;
+pub mod sink;
 pub mod sockets;

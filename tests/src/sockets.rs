@@ -78,6 +78,17 @@ impl Socket {
         }
     }
 
+    /// Receives a head, up to its empty line.
+    pub fn receive_head(&self) -> Vec<u8> {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let byte = self.receive(1);
+            assert_eq!(byte.len(), 1, "it ends after {}", head.escape_ascii());
+            head.extend(byte);
+        }
+        head
+    }
+
     /// All that still comes, and how it ends.
     pub fn rest(&self) -> (Vec<u8>, End) {
         let mut bytes = Vec::new();
