@@ -72,6 +72,14 @@ impl Sink {
         self.spans.0.lock().unwrap().clone()
     }
 
+    /// Goes away. Returns all that had come.
+    pub fn stop(mut self) -> Vec<Span> {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(PATIENCE);
+        }
+        self.spans()
+    }
+
     /// So many spans, once they have come.
     ///
     /// # Panics

@@ -69,8 +69,7 @@ fn a_collector_goes_away_under_load_and_comes_back() {
         let resident = sidecar.resident();
 
         let address = sink.address;
-        taken.extend(sink.spans().into_iter().map(|span| span.span_id));
-        drop(sink);
+        taken.extend(sink.stop().into_iter().map(|span| span.span_id));
         let away = sidecar.eventually("both ways to lose spans", |now| {
             lost(now, "unreachable") > 0 && lost(now, "queue_full") > 0
         });
