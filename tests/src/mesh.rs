@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -20,9 +20,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::program::built;
+use crate::sockets::free_address;
 
 /// How long something may take that has to happen. Nothing waits for it when all is well.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How often something is looked at that has not happened yet.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -463,13 +464,6 @@ pub fn ask(to: SocketAddr, method: &str, target: &str, headers: &[(&str, &str)],
 /// Where the programs of the tests are.
 pub fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("data")
-}
-
-/// An address of this machine where nobody listens.
-pub fn free_address() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
-        .unwrap()
 }
 
 fn listen(pipe: impl Read + Send + 'static, said: Arc<Mutex<Vec<String>>>) {

@@ -3,14 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use stories::mesh::{Mesh, PATIENCE, ask, free_address};
+use stories::mesh::{Mesh, ask};
 use stories::program::built;
+use stories::sidecar::{Metrics, Sidecar};
+use stories::sockets::free_address;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -99,29 +98,9 @@ fn the_sidecars_guide_has_every_setting_and_its_variable() {
     }
 }
 
-/// A sidecar that is killed with the test.
-struct Sidecar(Child);
-
-impl Drop for Sidecar {
-    fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
 #[test]
 fn the_sidecars_guide_has_every_metric() {
-    let admin = free_address();
-    let _sidecar = Sidecar(
-        Command::new(built("meshtrace-sidecar"))
-            .arg("run")
-            .env("MESHTRACE_ADMIN", admin.to_string())
-            .env("MESHTRACE_INBOUND_LISTEN", free_address().to_string())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap(),
-    );
-    let metrics = metrics(admin);
+    let Metrics(metrics) = Sidecar::before(free_address(), "").metrics();
     let families = metrics
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE meshtrace_")?.split(' ').next());
@@ -143,15 +122,6 @@ fn the_sidecars_guide_has_every_metric() {
         .filter(|name| !once_it_happens.contains(&name.as_str()))
         .collect();
     assert!(invented.is_empty(), "{invented:?} are in the guide only");
-}
-
-fn metrics(admin: SocketAddr) -> String {
-    let until = Instant::now() + PATIENCE;
-    while std::net::TcpStream::connect(admin).is_err() {
-        assert!(Instant::now() < until, "the sidecar does not listen on {admin}");
-        sleep(Duration::from_millis(20));
-    }
-    ask(admin, "GET", "/metrics", &[], b"").body
 }
 
 #[test]
