@@ -50,11 +50,11 @@ impl Recorded {
     pub(super) fn start(
         observed: &Observed,
         head: &RequestHead<'_>,
+        known: &Known<'_>,
         lineage: Lineage,
         tracestate: Option<Tracestate<'_>>,
         ticket: Option<Ticket>,
     ) -> Self {
-        let known = Known::read(head);
         let pod = &observed.recorder.pod;
         pod.metrics.started.inc();
         pod.metrics.link(lineage.link);
@@ -82,7 +82,7 @@ impl Recorded {
             messages: [0; 2],
             ended: false,
         };
-        recorded.describe(observed, head, &known, tracestate);
+        recorded.describe(observed, head, known, tracestate);
         recorded
     }
 
@@ -97,12 +97,6 @@ impl Recorded {
         let Some(span) = &mut self.span else { return };
         let settings = &self.recorder.pod.settings;
         let target = &known.target;
-        let authority = head
-            .authority
-            .map(redact::without_user)
-            .or(target.authority)
-            .unwrap_or_default();
-        let (host, port) = redact::host_and_port(authority);
         let query = target
             .query
             .map(|query| if settings.redact_query { REDACTED } else { query });
@@ -125,27 +119,15 @@ impl Recorded {
                     span.text("url.path", target.path)
                 }
                 Direction::Outbound => {
-                    let before = [b"http://".as_slice(), authority];
-                    let after = query
-                        .map(|query| [b"?".as_slice(), query].concat())
-                        .unwrap_or_default();
-                    let parts = [before.concat(), target.path.to_vec(), after];
-                    let whole = span.text("url.full", &parts.concat());
-                    let start = whole.start + authority.len() + 7;
+                    let (mark, query) = query.map_or((b"".as_slice(), b"".as_slice()), |query| (b"?", query));
+                    let parts = [b"http://".as_slice(), known.authority, target.path, mark, query];
+                    let whole = span.joined("url.full", &parts);
+                    let start = whole.start + known.authority.len() + 7;
                     start..start + target.path.len()
                 }
             };
         }
-        if !host.is_empty() {
-            span.text("server.address", host);
-        }
-        if let Some(port) = port {
-            span.int("server.port", i64::from(port));
-        }
-        span.extend(&observed.shared);
-        if let Some(agent) = known.agent {
-            span.text("user_agent.original", agent);
-        }
+        span.extend(observed.shared.attributes());
         if let Some(state) = tracestate {
             span.trace_state(&state.to_string());
         }
@@ -333,16 +315,25 @@ impl Drop for Recorded {
 }
 
 /// What of a head decides how it is described.
-struct Known<'a> {
+pub(super) struct Known<'a> {
     target: Target<'a>,
-    agent: Option<&'a [u8]>,
+    /// Host and port, without user information; empty if there are none.
+    pub(super) authority: &'a [u8],
+    pub(super) agent: Option<&'a [u8]>,
     grpc: bool,
 }
 
 impl<'a> Known<'a> {
-    fn read(head: &RequestHead<'a>) -> Self {
+    pub(super) fn read(head: &RequestHead<'a>) -> Self {
+        let target = Target::read(head.target);
+        let authority = head
+            .authority
+            .map(redact::without_user)
+            .or(target.authority)
+            .unwrap_or_default();
         let mut known = Self {
-            target: Target::read(head.target),
+            target,
+            authority,
             agent: None,
             grpc: false,
         };
