@@ -56,9 +56,7 @@ impl Recorded {
         ticket: Option<Ticket>,
     ) -> Self {
         let pod = &observed.recorder.pod;
-        pod.metrics.started.inc();
-        pod.metrics.link(lineage.link);
-        pod.metrics.requests_open.inc();
+        pod.metrics.begun(lineage.link);
         let recording = lineage.context.flags.is_sampled() && pod.queue.is_some();
         let method = METHODS
             .into_iter()
@@ -144,36 +142,31 @@ impl Recorded {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        let recorder = Arc::clone(&self.recorder);
-        let pod = &recorder.pod;
+        let (ticket, span) = (self.ticket.take(), self.span.take());
+        let pod = &self.recorder.pod;
         let took = self.began.1.elapsed();
-        if let Some(ticket) = self.ticket.take() {
+        if let Some(ticket) = ticket {
             pod.in_flight().end(ticket);
         }
-        pod.metrics.requests_open.dec();
         pod.metrics.request(self.direction, end, self.status, took);
         let succeeded = matches!(end, Some(End::Complete)) && self.status.is_some_and(|status| status < 400);
-        let Some(mut span) = self.span.take() else {
+        let Some(mut span) = span else {
             let sampled = self.lineage.context.flags.is_sampled();
-            pod.metrics.unrecorded(if sampled {
+            return pod.metrics.unrecorded(if sampled {
                 Unrecorded::NoCollector
             } else {
                 Unrecorded::NotSampled
             });
-            return;
         };
         if self.probe && succeeded {
             pod.metrics.unrecorded(Unrecorded::Probe);
-            recorder.discard(span);
-            return;
+            return self.recorder.discard(span);
         }
         self.conclude(&mut span, end, succeeded);
         let start = unix_nanos(self.began.0);
-        span.times(
-            start,
-            start.saturating_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX)),
-        );
-        recorder.export(span);
+        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        span.times(start, start.saturating_add(took));
+        self.recorder.export(span);
     }
 
     /// What is known only now.

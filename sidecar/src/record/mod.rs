@@ -292,7 +292,7 @@ impl Observer for Observed {
     }
 
     fn left_unseen(&mut self) {
-        self.metrics().started.inc();
+        self.metrics().begun_otherwise.inc();
         self.metrics().unrecorded(Unrecorded::TooManyOpen);
     }
 }
