@@ -108,14 +108,15 @@ pub struct Metrics {
     lost: IntCounterVec,
     /// Connections that are open now.
     pub connections_open: IntGauge,
-    /// Requests in flight now.
-    pub requests_open: IntGauge,
+    /// Requests in flight, and spans begun: both follow from other counts, and are brought up to date when asked for.
+    requests_open: IntGauge,
+    spans_started: IntCounter,
+    /// Spans that were begun for something else than a request that is followed.
+    pub begun_otherwise: IntCounter,
     /// Heads whose dialects name different traces.
     pub conflicts: IntCounter,
     /// Trace headers that could not be brought up to date.
     pub stale: IntCounter,
-    /// Spans that were begun.
-    pub started: IntCounter,
     /// Spans that a collector has taken.
     pub exported: IntCounter,
     /// Bytes of spans that wait to be sent.
@@ -143,7 +144,7 @@ impl Metrics {
             make.histogram("request_duration_seconds", help, &SECONDS, labels)
         };
         let bytes = make.counters("bytes_total", "Bytes passed on", &["direction", "from"])?;
-        let links = make.counters("links_total", "Spans by how their parent was found", &["kind"])?;
+        let links = make.counters("links_total", "Requests by how their parent was found", &["kind"])?;
         let lost = make.counters(
             "spans_lost_total",
             "Spans that were made and not kept",
@@ -197,6 +198,11 @@ impl Metrics {
             lost,
             connections_open: make.gauge("connections_open", "Connections open now")?,
             requests_open: make.gauge("requests_open", "Requests in flight now")?,
+            spans_started: make.counter(
+                "spans_started_total",
+                "Spans begun, whether they are sampled or not",
+            )?,
+            begun_otherwise: IntCounter::new("otherwise", "not shown")?,
             conflicts: make.counter(
                 "context_conflicts_total",
                 "Heads whose dialects name different traces",
@@ -205,7 +211,6 @@ impl Metrics {
                 "contexts_stale_total",
                 "Trace headers that could not be brought up to date",
             )?,
-            started: make.counter("spans_started_total", "Spans begun")?,
             exported: make.counter("spans_exported_total", "Spans that the collector has taken")?,
             queued: make.gauge("export_queue_bytes", "Bytes of spans that wait to be sent")?,
             cpu_millis: make.gauge("process_cpu_milliseconds", "Processor time used by the sidecar")?,
@@ -259,8 +264,8 @@ impl Metrics {
         self.splices.with_label_values(&[protocol, why.name()]).inc();
     }
 
-    /// A span's parent was found, or not.
-    pub fn link(&self, link: Link) {
+    /// A request has begun, and with it a span, whose parent was found, or not.
+    pub fn begun(&self, link: Link) {
         if let Some(counter) = self.links.get(link as usize) {
             counter.inc();
         }
@@ -285,6 +290,12 @@ impl Metrics {
     pub fn text(&self) -> String {
         let usage = process::usage::read();
         let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        // ended before begun: what ends in between must not make more ended than begun
+        let ended: u64 = self.requests.iter().flatten().map(IntCounter::get).sum();
+        let begun: u64 = self.links.iter().map(IntCounter::get).sum();
+        self.requests_open.set(signed(begun.saturating_sub(ended)));
+        self.spans_started.reset();
+        self.spans_started.inc_by(begun + self.begun_otherwise.get());
         self.cpu_millis
             .set(signed(usage.cpu.as_millis().try_into().unwrap_or(u64::MAX)));
         self.resident.set(signed(usage.resident));

@@ -23,10 +23,20 @@ pub(crate) fn tag(out: &mut Vec<u8>, field: u32, wire: Wire) {
     varint(out, u64::from(field << 3 | wire as u32));
 }
 
+/// The tag of a field below 16 that holds bytes.
+pub(crate) const fn head(field: u8) -> u8 {
+    field << 3 | Wire::Bytes as u8
+}
+
 #[inline]
-pub(crate) fn bytes(out: &mut Vec<u8>, field: u32, value: &[u8]) {
-    tag(out, field, Wire::Bytes);
-    varint(out, value.len() as u64);
+pub(crate) fn bytes(out: &mut Vec<u8>, field: u8, value: &[u8]) {
+    match u8::try_from(value.len()) {
+        Ok(length @ ..0x80) => out.extend_from_slice(&[head(field), length]),
+        _ => {
+            out.push(head(field));
+            varint(out, value.len() as u64);
+        }
+    }
     out.extend_from_slice(value);
 }
 

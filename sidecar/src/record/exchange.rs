@@ -50,15 +50,13 @@ impl Recorded {
     pub(super) fn start(
         observed: &Observed,
         head: &RequestHead<'_>,
+        known: &Known<'_>,
         lineage: Lineage,
         tracestate: Option<Tracestate<'_>>,
         ticket: Option<Ticket>,
     ) -> Self {
-        let known = Known::read(head);
         let pod = &observed.recorder.pod;
-        pod.metrics.started.inc();
-        pod.metrics.link(lineage.link);
-        pod.metrics.requests_open.inc();
+        pod.metrics.begun(lineage.link);
         let recording = lineage.context.flags.is_sampled() && pod.queue.is_some();
         let method = METHODS
             .into_iter()
@@ -82,7 +80,7 @@ impl Recorded {
             messages: [0; 2],
             ended: false,
         };
-        recorded.describe(observed, head, &known, tracestate);
+        recorded.describe(observed, head, known, tracestate);
         recorded
     }
 
@@ -97,12 +95,6 @@ impl Recorded {
         let Some(span) = &mut self.span else { return };
         let settings = &self.recorder.pod.settings;
         let target = &known.target;
-        let authority = head
-            .authority
-            .map(redact::without_user)
-            .or(target.authority)
-            .unwrap_or_default();
-        let (host, port) = redact::host_and_port(authority);
         let query = target
             .query
             .map(|query| if settings.redact_query { REDACTED } else { query });
@@ -125,27 +117,15 @@ impl Recorded {
                     span.text("url.path", target.path)
                 }
                 Direction::Outbound => {
-                    let before = [b"http://".as_slice(), authority];
-                    let after = query
-                        .map(|query| [b"?".as_slice(), query].concat())
-                        .unwrap_or_default();
-                    let parts = [before.concat(), target.path.to_vec(), after];
-                    let whole = span.text("url.full", &parts.concat());
-                    let start = whole.start + authority.len() + 7;
+                    let (mark, query) = query.map_or((b"".as_slice(), b"".as_slice()), |query| (b"?", query));
+                    let parts = [b"http://".as_slice(), known.authority, target.path, mark, query];
+                    let whole = span.joined("url.full", &parts);
+                    let start = whole.start + known.authority.len() + 7;
                     start..start + target.path.len()
                 }
             };
         }
-        if !host.is_empty() {
-            span.text("server.address", host);
-        }
-        if let Some(port) = port {
-            span.int("server.port", i64::from(port));
-        }
-        span.extend(&observed.shared);
-        if let Some(agent) = known.agent {
-            span.text("user_agent.original", agent);
-        }
+        span.extend(observed.shared.attributes());
         if let Some(state) = tracestate {
             span.trace_state(&state.to_string());
         }
@@ -162,36 +142,31 @@ impl Recorded {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        let recorder = Arc::clone(&self.recorder);
-        let pod = &recorder.pod;
+        let (ticket, span) = (self.ticket.take(), self.span.take());
+        let pod = &self.recorder.pod;
         let took = self.began.1.elapsed();
-        if let Some(ticket) = self.ticket.take() {
+        if let Some(ticket) = ticket {
             pod.in_flight().end(ticket);
         }
-        pod.metrics.requests_open.dec();
         pod.metrics.request(self.direction, end, self.status, took);
         let succeeded = matches!(end, Some(End::Complete)) && self.status.is_some_and(|status| status < 400);
-        let Some(mut span) = self.span.take() else {
+        let Some(mut span) = span else {
             let sampled = self.lineage.context.flags.is_sampled();
-            pod.metrics.unrecorded(if sampled {
+            return pod.metrics.unrecorded(if sampled {
                 Unrecorded::NoCollector
             } else {
                 Unrecorded::NotSampled
             });
-            return;
         };
         if self.probe && succeeded {
             pod.metrics.unrecorded(Unrecorded::Probe);
-            recorder.discard(span);
-            return;
+            return self.recorder.discard(span);
         }
         self.conclude(&mut span, end, succeeded);
         let start = unix_nanos(self.began.0);
-        span.times(
-            start,
-            start.saturating_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX)),
-        );
-        recorder.export(span);
+        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        span.times(start, start.saturating_add(took));
+        self.recorder.export(span);
     }
 
     /// What is known only now.
@@ -333,16 +308,25 @@ impl Drop for Recorded {
 }
 
 /// What of a head decides how it is described.
-struct Known<'a> {
+pub(super) struct Known<'a> {
     target: Target<'a>,
-    agent: Option<&'a [u8]>,
+    /// Host and port, without user information; empty if there are none.
+    pub(super) authority: &'a [u8],
+    pub(super) agent: Option<&'a [u8]>,
     grpc: bool,
 }
 
 impl<'a> Known<'a> {
-    fn read(head: &RequestHead<'a>) -> Self {
+    pub(super) fn read(head: &RequestHead<'a>) -> Self {
+        let target = Target::read(head.target);
+        let authority = head
+            .authority
+            .map(redact::without_user)
+            .or(target.authority)
+            .unwrap_or_default();
         let mut known = Self {
-            target: Target::read(head.target),
+            target,
+            authority,
             agent: None,
             grpc: false,
         };

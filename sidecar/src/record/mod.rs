@@ -6,6 +6,7 @@
 mod exchange;
 pub mod redact;
 pub mod routes;
+mod shared;
 pub mod tls;
 
 use std::net::SocketAddr;
@@ -18,13 +19,14 @@ use rand::rngs::{SmallRng, SysRng};
 use rand::{Rng, SeedableRng};
 use span::{Edits, Parent, Seen, SpanContext, SpanId, TraceFlags, TraceId};
 
-pub use exchange::Recorded;
-
+use self::exchange::Known;
+pub use self::exchange::Recorded;
 use self::routes::Routes;
+use self::shared::Shared;
 use crate::config::Settings;
 use crate::export::{Loss, Queue};
 use crate::metrics::{Direction, Metrics, Unrecorded};
-use crate::tap::{Observer, RequestHead, Version};
+use crate::tap::{Observer, RequestHead};
 
 /// The most inbound requests that are remembered as possible causes.
 const IN_FLIGHT_MAX: usize = 4096;
@@ -217,9 +219,7 @@ pub struct Observed {
     direction: Direction,
     /// The client of an inbound connection, the server of an outbound one.
     peer: SocketAddr,
-    /// What the spans of this connection have in common, and the protocol version that it was written for.
-    shared: SpanEncoder,
-    version: Option<Version>,
+    shared: Shared,
 }
 
 impl Observed {
@@ -229,8 +229,7 @@ impl Observed {
             recorder,
             direction,
             peer,
-            shared: SpanEncoder::default(),
-            version: None,
+            shared: Shared::default(),
         }
     }
 
@@ -272,18 +271,6 @@ impl Observed {
         self.recorder.root(seen.decision(), seen.chosen_trace())
     }
 
-    /// Writes down what all spans of the connection have in common. A client may change its HTTP/1 version.
-    fn share(&mut self, version: Version) {
-        if self.version.replace(version) == Some(version) {
-            return;
-        }
-        self.shared = SpanEncoder::default();
-        self.shared.word("network.protocol.version", version.name());
-        let address = self.peer.ip().to_canonical().to_string();
-        self.shared.text("network.peer.address", address.as_bytes());
-        self.shared.int("network.peer.port", i64::from(self.peer.port()));
-    }
-
     /// An inbound request may cause outbound ones until it ends.
     fn in_flight(&self, context: SpanContext) -> Option<Ticket> {
         (self.direction == Direction::Inbound).then(|| self.recorder.pod.in_flight().begin(context))
@@ -302,9 +289,11 @@ impl Observer for Observed {
         let configured = self.recorder.pod.settings.propagate;
         span::write(&seen, &lineage.context, lineage.parent, configured, edits);
         let ticket = self.in_flight(lineage.context);
-        self.share(head.version);
+        let known = Known::read(head);
+        self.shared
+            .update(self.peer, head.version, known.authority, known.agent);
         let tracestate = seen.parent().and_then(|parent| parent.tracestate);
-        Recorded::start(self, head, lineage, tracestate, ticket)
+        Recorded::start(self, head, &known, lineage, tracestate, ticket)
     }
 
     fn left_stale(&mut self, _: &[u8]) {
@@ -312,7 +301,7 @@ impl Observer for Observed {
     }
 
     fn left_unseen(&mut self) {
-        self.metrics().started.inc();
+        self.metrics().begun_otherwise.inc();
         self.metrics().unrecorded(Unrecorded::TooManyOpen);
     }
 }

@@ -33,7 +33,7 @@ pub fn record(observed: &Observed, connection: &Connection<'_>) {
     let recorder = &observed.recorder;
     let lineage = recorder.root(None, None);
     let metrics = observed.metrics();
-    metrics.started.inc();
+    metrics.begun_otherwise.inc();
     if recorder.pod.queue.is_none() {
         return metrics.unrecorded(Unrecorded::NoCollector);
     }
