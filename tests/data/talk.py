@@ -4,6 +4,7 @@
     python3 talk.py listen HOST PORT FILE   its client: is silent until it is greeted
     python3 talk.py tls PORT                a TLS server that repeats a line, without a certificate (ECDH anonymous)
     python3 talk.py tls-ask HOST PORT FILE  its client
+    python3 talk.py knock HOST PORT FILE    a client that only wants to know whether anybody is there
 
 A client begins when FILE is there, and prints what it heard.
 """
@@ -65,6 +66,14 @@ def tls_ask(host, port, gate):
         print("heard", stream.recv(100).decode(), stream.version(), stream.selected_alpn_protocol(), flush=True)
 
 
+def knock(*where):
+    try:
+        with connect(*where) as stream:
+            print("heard", stream.recv(100), flush=True)
+    except OSError as error:
+        print("heard", type(error).__name__, flush=True)
+
+
 match sys.argv[1:]:
     case ["greet", port]:
         Server(("", int(port)), Greeter).serve_forever()
@@ -74,5 +83,7 @@ match sys.argv[1:]:
         Server(("", int(port)), Encrypted).serve_forever()
     case ["tls-ask", *where]:
         tls_ask(*where)
+    case ["knock", *where]:
+        knock(*where)
     case _:
         sys.exit(__doc__)

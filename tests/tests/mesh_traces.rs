@@ -434,3 +434,23 @@ services:
         assert!(span.tag("meshtrace.client.bytes").parse::<u64>().unwrap() > 0);
     }
 }
+
+#[test]
+fn a_connection_that_nobody_takes_is_reset_with_sidecars_and_refused_without() {
+    let yaml = "
+services:
+  empty: {command: [sleep, '3600'], traced: TRACED}
+  client: {command: [python3, talk.py, knock, empty, '9999', $GATE], traced: TRACED}
+";
+    for (traced, heard) in [
+        ("true", "ConnectionResetError"),
+        ("false", "ConnectionRefusedError"),
+    ] {
+        let yaml = yaml.replace("TRACED", traced);
+        let Some(mesh) = Mesh::up(&yaml) else { return };
+        mesh.open();
+        let said = mesh.eventually("what the client hears", |mesh| mesh.said_by("client", "heard"));
+        assert!(said.ends_with(heard), "{said}");
+        assert!(mesh.traces("limit=10").is_empty());
+    }
+}
