@@ -7,7 +7,7 @@ TOGETHER  for paths below /together: waits until so many requests are in, then a
 
 Below /forward it passes every header of its request on, as applications do that know only that they should. Answers
 with JSON: its host name, the headers it was asked with, and what NEXT said. `/status/503` is answered with 503, by the
-last service.
+last service, and so is `/forward/status/503`.
 """
 
 import http.client
@@ -48,7 +48,7 @@ class Handler(BaseHTTPRequestHandler):
         together = self.path.startswith("/together")
         if together:
             everybody.wait()
-        own = re.match(r"/status/(\d+)", self.path)
+        own = re.match(r"(?:/forward)?/status/(\d+)", self.path)
         status, below = int(own[1]) if own else 200, None
         if NEXT:
             passed_on = {}

@@ -3,10 +3,14 @@
 //! Nothing here knows how the mesh is made: programs are started by their names, the collector is asked over HTTP, and
 //! what the services say is read from the terminal's lines.
 
+mod ask;
+mod process;
+mod trace;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -19,6 +23,10 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub use self::ask::{Answer, ask};
+use self::process::descendants;
+pub use self::process::{Process, networks};
+pub use self::trace::{Span, Trace};
 use crate::program::built;
 use crate::sockets::free_address;
 
@@ -187,7 +195,7 @@ impl Mesh {
             .collect()
     }
 
-    /// Waits for a trace with so many spans that have all ended; one trace, and no span more.
+    /// Waits until the only trace that a search finds has so many spans.
     pub fn trace_of(&self, search: &str, spans: usize) -> Trace {
         self.eventually(&format!("{spans} spans: {search}"), |mesh| {
             let traces = mesh.traces(search);
@@ -242,222 +250,6 @@ impl Drop for Mesh {
         if thread::panicking() {
             eprintln!("the mesh had said:\n{}", self.said().join("\n"));
         }
-    }
-}
-
-/// A process, as /proc shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Process {
-    /// Its number.
-    pub pid: u32,
-    /// Clock ticks from boot to its start, which tells it from a later one of the same number.
-    started: u64,
-    /// Its network namespace.
-    pub network: PathBuf,
-}
-
-impl Process {
-    /// Whether it still runs.
-    pub fn lives(&self) -> bool {
-        stat(self.pid).is_some_and(|(_, state, started)| started == self.started && state != "Z")
-    }
-}
-
-/// The network namespaces that any process of this machine is in.
-pub fn networks() -> BTreeSet<PathBuf> {
-    pids()
-        .filter_map(|pid| fs::read_link(format!("/proc/{pid}/ns/net")).ok())
-        .collect()
-}
-
-fn pids() -> impl Iterator<Item = u32> {
-    let entries = fs::read_dir("/proc").unwrap();
-    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-}
-
-fn descendants(parent: u32) -> Vec<Process> {
-    let parents: BTreeMap<u32, u32> = pids().filter_map(|pid| Some((pid, stat(pid)?.0))).collect();
-    let mut found = vec![parent];
-    let mut next = 0;
-    while let Some(above) = found.get(next).copied() {
-        found.extend(
-            parents
-                .iter()
-                .filter(|(_, parent)| **parent == above)
-                .map(|(pid, _)| *pid),
-        );
-        next += 1;
-    }
-    found
-        .into_iter()
-        .filter_map(|pid| {
-            Some(Process {
-                pid,
-                started: stat(pid)?.2,
-                network: fs::read_link(format!("/proc/{pid}/ns/net")).ok()?,
-            })
-        })
-        .collect()
-}
-
-/// Parent, state and start of a process (proc_pid_stat(5)).
-fn stat(pid: u32) -> Option<(u32, String, u64)> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let fields: Vec<_> = text.rsplit_once(')')?.1.split_whitespace().collect();
-    Some((
-        fields.get(1)?.parse().ok()?,
-        (*fields.first()?).to_owned(),
-        fields.get(19)?.parse().ok()?,
-    ))
-}
-
-/// One trace, as Jaeger's API gives it.
-#[derive(Debug)]
-pub struct Trace {
-    /// 32 hexadecimal digits.
-    pub id: String,
-    /// In no order.
-    pub spans: Vec<Span>,
-}
-
-/// One span, as Jaeger's API gives it.
-#[derive(Debug)]
-pub struct Span {
-    /// 16 hexadecimal digits.
-    pub id: String,
-    /// The id of the span that caused it.
-    pub parent: Option<String>,
-    /// Its name.
-    pub name: String,
-    /// `service.name`.
-    pub service: String,
-    /// Microseconds.
-    pub duration: u64,
-    /// Attributes and what Jaeger shows as such, as text.
-    pub tags: BTreeMap<String, String>,
-    /// Attributes of the resource, as text.
-    pub resource: BTreeMap<String, String>,
-}
-
-impl Trace {
-    fn read(json: &Value) -> Self {
-        let texts = |tags: &Value| -> BTreeMap<String, String> {
-            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let tags = tags.as_array().unwrap().iter();
-            tags.map(|tag| (tag["key"].as_str().unwrap().to_owned(), text(&tag["value"])))
-                .collect()
-        };
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let span = |span: &Value| {
-            let process = &json["processes"][span["processID"].as_str().unwrap()];
-            let parent = span["references"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .find(|it| it["refType"] == "CHILD_OF");
-            Span {
-                id: text(&span["spanID"]),
-                parent: parent.map(|reference| text(&reference["spanID"])),
-                name: text(&span["operationName"]),
-                service: text(&process["serviceName"]),
-                duration: span["duration"].as_u64().unwrap(),
-                tags: texts(&span["tags"]),
-                resource: texts(&process["tags"]),
-            }
-        };
-        Self {
-            id: text(&json["traceID"]),
-            spans: json["spans"].as_array().unwrap().iter().map(span).collect(),
-        }
-    }
-
-    /// The one span of that service and kind (`server`, `client`).
-    pub fn span(&self, service: &str, kind: &str) -> &Span {
-        let mut spans = self
-            .spans
-            .iter()
-            .filter(|span| span.service == service && span.tag("span.kind") == kind);
-        match (spans.next(), spans.next()) {
-            (Some(span), None) => span,
-            _ => panic!("not one {kind} span of {service}: {self:#?}"),
-        }
-    }
-
-    /// The spans whose parent is not in the trace.
-    pub fn roots(&self) -> Vec<&Span> {
-        let ids: BTreeSet<_> = self.spans.iter().map(|span| &span.id).collect();
-        self.spans
-            .iter()
-            .filter(|span| span.parent.as_ref().is_none_or(|parent| !ids.contains(parent)))
-            .collect()
-    }
-
-    /// The services that took part.
-    pub fn services(&self) -> BTreeSet<&str> {
-        self.spans.iter().map(|span| span.service.as_str()).collect()
-    }
-}
-
-impl Span {
-    /// An attribute, as text; empty if there is none of that name.
-    pub fn tag(&self, key: &str) -> &str {
-        self.tags.get(key).map_or("", String::as_str)
-    }
-
-    /// How its parent was found.
-    pub fn link(&self) -> &str {
-        self.tag("meshtrace.link.kind")
-    }
-
-    /// Whether this is the span that caused `other`.
-    pub fn is_parent_of(&self, other: &Self) -> bool {
-        other.parent.as_ref() == Some(&self.id)
-    }
-}
-
-/// The answer to a request.
-#[derive(Debug)]
-pub struct Answer {
-    /// The status code.
-    pub status: u16,
-    /// The body.
-    pub body: String,
-}
-
-impl Answer {
-    /// The body as JSON.
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-}
-
-/// Sends one HTTP/1.1 request on a connection of its own, exactly as given, and reads the whole answer.
-pub fn ask(to: SocketAddr, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-    let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n");
-    if !body.is_empty() {
-        head += &format!(
-            "Content-Type: application/json\r\nContent-Length: {}\r\n",
-            body.len()
-        );
-    }
-    for (name, value) in headers {
-        head += &format!("{name}: {value}\r\n");
-    }
-    let mut stream = TcpStream::connect(to).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(format!("{head}\r\n").as_bytes()).unwrap();
-    stream.write_all(body).unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    let answer = String::from_utf8(answer).unwrap();
-    let (head, body) = answer
-        .split_once("\r\n\r\n")
-        .unwrap_or_else(|| panic!("no answer: `{answer}`"));
-    assert!(!head.to_ascii_lowercase().contains("transfer-encoding"), "{head}");
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer {
-        status,
-        body: body.to_owned(),
     }
 }
 
