@@ -60,7 +60,7 @@ fn answer(request: &Request<Incoming>, pod: &Pod, ready: bool) -> Response<Full<
         );
     }
     match request.uri().path() {
-        "/metrics" => text(StatusCode::OK, pod.metrics.text()),
+        "/metrics" => text(StatusCode::OK, pod.metrics_text()),
         "/live" => text(StatusCode::OK, "live\n".to_owned()),
         "/ready" if ready => text(StatusCode::OK, "ready\n".to_owned()),
         "/ready" => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned()),

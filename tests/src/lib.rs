@@ -8,8 +8,13 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stderr,
-    clippy::missing_panics_doc,
     reason = "all of it is test code: a surprise has to be loud"
 )]
 
+pub mod conversation;
+pub mod http;
+pub mod mesh;
 pub mod program;
+pub mod sidecar;
+pub mod sink;
+pub mod sockets;

@@ -2,7 +2,7 @@
 //!
 //! Each thread has one buffer to read into, so that an idle connection owns none. What the other end does not take at
 //! once is kept, and until it has gone nothing more is read from this one: back-pressure stays end to end. The end of
-//! one side's bytes is passed on as such, and a reset as a reset.
+//! one side's bytes is passed on as such, and a reset as a reset, behind what was sent before it.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -49,7 +49,7 @@ struct Flow {
     gone: usize,
     /// The one has sent its last byte.
     ended: bool,
-    /// The other has been told so.
+    /// The other has been told so, or gets to feel a reset instead.
     told: bool,
     /// Bytes that were read.
     bytes: u64,
@@ -70,6 +70,8 @@ pub(super) async fn pump(
     observed: &mut Observed,
 ) -> Pumped {
     let (mut up, mut down) = (Flow::default(), Flow::default());
+    // takes nothing more
+    let mut deaf = None;
     let closed = poll_fn(|context| {
         let mut watcher = Watcher {
             watch,
@@ -78,12 +80,30 @@ pub(super) async fn pump(
         };
         let (mut here, mut there) = (Pin::new(&mut *client), Pin::new(&mut *server));
         // the server's bytes first: they may release some of the client's
-        let down_done = down.drive(Side::Server, there.as_mut(), here.as_mut(), &mut watcher, context);
+        let down_done = if deaf == Some(Side::Client) {
+            Poll::Ready(Err(Side::Client))
+        } else {
+            down.drive(Side::Server, there.as_mut(), here.as_mut(), &mut watcher, context)
+        };
         if !watcher.released.is_empty() {
             up.keep(&std::mem::take(&mut watcher.released));
         }
-        let up_done = up.drive(Side::Client, here, there, &mut watcher, context);
+        let up_done = if deaf == Some(Side::Server) {
+            Poll::Ready(Err(Side::Server))
+        } else {
+            up.drive(Side::Client, here, there, &mut watcher, context)
+        };
         match (up_done, down_done) {
+            // it may have sent something before it went, an answer to half a request, say. That still arrives, as far
+            // as the other end takes it at once
+            (Poll::Ready(Err(Side::Server)), Poll::Pending) if down.kept.is_empty() => {
+                (deaf, down.told) = (Some(Side::Server), true);
+                Poll::Pending
+            }
+            (Poll::Pending, Poll::Ready(Err(Side::Client))) if up.kept.is_empty() => {
+                (deaf, up.told) = (Some(Side::Client), true);
+                Poll::Pending
+            }
             (Poll::Ready(Err(side)), _) | (_, Poll::Ready(Err(side))) => Poll::Ready(Closed::Reset(side)),
             (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(Closed::Orderly),
             _ => Poll::Pending,

@@ -74,9 +74,6 @@ impl Exporter {
                 _ = stopping.wait_for(Option::is_some) => true,
             };
             while let Some(batch) = self.queue.pop() {
-                self.metrics
-                    .queued
-                    .set(i64::try_from(self.queue.bytes()).unwrap_or(i64::MAX));
                 let spans = batch.spans;
                 let (taken, loss) = tokio::select! {
                     outcome = self.deliver(batch) => outcome,

@@ -86,6 +86,15 @@ impl Pod {
         }
     }
 
+    /// What is counted by now, in the text format of Prometheus.
+    pub fn metrics_text(&self) -> String {
+        let waiting = self.queue.as_ref().map_or(0, |queue| queue.bytes());
+        self.metrics
+            .queued
+            .set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        self.metrics.text()
+    }
+
     fn in_flight(&self) -> MutexGuard<'_, InFlight<SpanContext>> {
         self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
     }

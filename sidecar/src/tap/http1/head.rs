@@ -386,4 +386,21 @@ mod tests {
             b"before GET / HTTP/1.1\r\nHoSt:  a \r\ntraceparent:newer\r\nX: 1\r\nb3: 1\r\n\r\n"
         );
     }
+
+    #[test]
+    fn values_are_replaced_where_they_stand_whatever_the_order_of_the_edits() {
+        let head = b"GET / HTTP/1.1\r\nb3: 0\r\nA: b\r\ntraceparent: old\r\n\r\n";
+        let mut edits = Edits::default();
+        edits.replace(2, |value| value.extend_from_slice(b"new"));
+        edits.replace(0, |value| value.extend_from_slice(b"1-2"));
+        let mut out = Vec::new();
+        request(head, |request| write(head, request.head.fields, &edits, &mut out))
+            .unwrap()
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            out,
+            b"GET / HTTP/1.1\r\nb3: 1-2\r\nA: b\r\ntraceparent: new\r\n\r\n"
+        );
+    }
 }
