@@ -12,8 +12,10 @@
 )]
 
 pub mod conversation;
+pub mod grpc;
 pub mod http;
 pub mod program;
+pub mod python;
 pub mod sidecar;
 pub mod sink;
 pub mod sockets;
