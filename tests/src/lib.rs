@@ -12,9 +12,11 @@
 )]
 
 pub mod conversation;
+pub mod grpc;
 pub mod http;
 pub mod mesh;
 pub mod program;
+pub mod python;
 pub mod sidecar;
 pub mod sink;
 pub mod sockets;

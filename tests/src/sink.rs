@@ -46,7 +46,11 @@ impl Sink {
             .build()
             .unwrap();
         let spans = Spans::default();
-        let listener = runtime.block_on(TcpListener::bind(address)).unwrap();
+        let listener = std::net::TcpListener::bind(address).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let within = runtime.enter();
+        let listener = TcpListener::from_std(listener).unwrap();
+        drop(within);
         let service = TraceServiceServer::new(spans.clone()).max_decoding_message_size(64 << 20);
         let server = Server::builder()
             .add_service(service)

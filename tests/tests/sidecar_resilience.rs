@@ -18,7 +18,7 @@ use stories::http::{self, ANSWER, REQUEST, answer_one, ask};
 use stories::program::built;
 use stories::sidecar::{Metrics, Sidecar};
 use stories::sink::{Sink, attribute};
-use stories::sockets::{Socket, connect, free_address, listener};
+use stories::sockets::{End, Socket, connect, free_address, listener};
 
 const MIB: u64 = 1 << 20;
 
@@ -272,6 +272,62 @@ fn a_bulk_upload_arrives_whole_at_a_server_that_reads_slowly() {
     is_passed_on_at_the_pace_of_the_slower(&sidecar, &client, &server);
     server.send(ANSWER);
     assert_eq!(client.receive(ANSWER.len()), ANSWER);
+}
+
+/// The server is stuck in a write, the sidecar full, and nobody reads: the reset must get through all the same.
+#[test]
+fn a_client_that_stalls_and_then_resets_frees_its_server() {
+    let (listener, upstream) = listener();
+    let sidecar = Sidecar::before(upstream, "");
+    for direction in ["download", "upload"] {
+        let (client, server) = connect(sidecar.listen, &listener);
+        let (stuck, leaves) = if direction == "download" {
+            (server, client)
+        } else {
+            (client, server)
+        };
+        let poured = AtomicU64::new(0);
+        let mut leaves = Some(leaves);
+        thread::scope(|scope| {
+            let pouring = scope.spawn(|| {
+                while (&stuck.0).write_all(&[b'x'; 65536]).is_ok() {
+                    poured.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+            let mut before = 0;
+            while before == 0 || before != poured.load(Ordering::Relaxed) {
+                before = poured.load(Ordering::Relaxed);
+                thread::sleep(Duration::from_millis(300));
+            }
+            leaves.take().unwrap().reset();
+            pouring.join().unwrap();
+        });
+        let over = "the connection to be over";
+        sidecar.eventually(over, |now| now.value("meshtrace_connections_open") == 0);
+    }
+}
+
+#[test]
+fn connections_that_carry_one_request_each_come_and_go_by_the_thousand() {
+    const EACH: u64 = 500;
+    let sidecar = Sidecar::before(http::serve(), "");
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..EACH {
+                    let socket = Socket::to(sidecar.listen);
+                    ask(&socket.0).unwrap();
+                    socket.finish();
+                    assert_eq!(socket.rest(), (Vec::new(), End::Fin));
+                }
+            });
+        }
+    });
+    let over = sidecar.eventually("connections to be over", |now| {
+        now.value("meshtrace_connections_open") == 0
+    });
+    let http1 = r#"meshtrace_connections_total{direction="inbound",protocol="http1"}"#;
+    assert_eq!((over.value(http1), over.value(STARTED)), (4 * EACH, 4 * EACH));
 }
 
 #[test]

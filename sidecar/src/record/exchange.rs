@@ -6,14 +6,15 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use causality::Ticket;
 use otlp::encode::{Kind, SpanEncoder};
 use span::{Field, Tracestate};
 
+use super::clock::nanos;
 use super::redact::{self, REDACTED, Target};
-use super::{Lineage, Observed, Recorder, unix_nanos};
+use super::{Lineage, Observed, Recorder};
 use crate::grpc;
 use crate::metrics::{Direction, Unrecorded};
 use crate::tap::{End, Exchange, RequestHead, Side};
@@ -28,7 +29,9 @@ pub struct Recorded {
     recorder: Arc<Recorder>,
     direction: Direction,
     lineage: Lineage,
-    began: (SystemTime, Instant),
+    began: Instant,
+    /// The same, in nanoseconds since 1970.
+    start: u64,
     ticket: Option<Ticket>,
     /// The span, if there is to be one.
     span: Option<SpanEncoder>,
@@ -58,6 +61,7 @@ impl Recorded {
         let pod = &observed.recorder.pod;
         pod.metrics.begun(lineage.link);
         let recording = lineage.context.flags.is_sampled() && pod.queue.is_some();
+        let (start, span) = observed.recorder.open(observed.read, recording);
         let method = METHODS
             .into_iter()
             .find(|known| known.as_bytes() == head.method)
@@ -66,9 +70,10 @@ impl Recorded {
             recorder: Arc::clone(&observed.recorder),
             direction: observed.direction,
             lineage,
-            began: (SystemTime::now(), Instant::now()),
+            began: observed.read,
+            start,
             ticket,
-            span: recording.then(|| observed.recorder.encoder()),
+            span,
             method,
             path: 0..0,
             probe: observed.direction == Direction::Inbound && known.is_probe(&pod.settings.probe_paths),
@@ -144,7 +149,7 @@ impl Recorded {
         }
         let (ticket, span) = (self.ticket.take(), self.span.take());
         let pod = &self.recorder.pod;
-        let took = self.began.1.elapsed();
+        let took = self.began.elapsed();
         if let Some(ticket) = ticket {
             pod.in_flight().end(ticket);
         }
@@ -162,10 +167,8 @@ impl Recorded {
             pod.metrics.unrecorded(Unrecorded::Probe);
             return self.recorder.discard(span);
         }
+        span.times(self.start, self.start.saturating_add(nanos(took)));
         self.conclude(&mut span, end, succeeded);
-        let start = unix_nanos(self.began.0);
-        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        span.times(start, start.saturating_add(took));
         self.recorder.export(span);
     }
 
@@ -254,7 +257,7 @@ impl Recorded {
     }
 }
 
-impl Exchange for Recorded {
+impl Exchange for Box<Recorded> {
     fn request_body(&mut self, bytes: u64) {
         self.request_bytes = self.request_bytes.saturating_add(bytes);
     }

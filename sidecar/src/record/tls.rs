@@ -6,9 +6,10 @@
 
 use std::time::{Instant, SystemTime};
 
-use otlp::encode::Kind;
+use otlp::encode::{Kind, SpanEncoder};
 
-use super::{Observed, unix_nanos};
+use super::Observed;
+use super::clock::{nanos, unix_nanos};
 use crate::metrics::{Direction, Unrecorded};
 use crate::protocol::tls::{ClientHello, ServerHello};
 
@@ -40,13 +41,13 @@ pub fn record(observed: &Observed, connection: &Connection<'_>) {
     if !lineage.context.flags.is_sampled() {
         return metrics.unrecorded(Unrecorded::NotSampled);
     }
-    let mut span = recorder.encoder();
+    let mut span = SpanEncoder::default();
     span.name("TLS");
     span.kind(match observed.direction {
         Direction::Inbound => Kind::Server,
         Direction::Outbound => Kind::Client,
     });
-    let took = u64::try_from(connection.began.1.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    let took = nanos(connection.began.1.elapsed());
     let start = unix_nanos(connection.began.0);
     span.times(start, start.saturating_add(took));
     span.text("tls.protocol.name", b"tls");
