@@ -10,11 +10,14 @@ use http::Uri;
 use http::uri::PathAndQuery;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 
 use crate::encode::Sender;
+
+/// Bytes that gRPC puts before a message: whether it is compressed, and its length.
+const FRAME_HEAD: usize = 5;
 
 const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 
@@ -85,13 +88,14 @@ impl Client {
     /// The batch as a whole was not taken, for now or for good (OTLP specification, "Failures").
     pub async fn export(&self, spans: Bytes) -> Result<u64, ExportError> {
         let head = Bytes::from(self.sender.head(&spans));
+        let bytes = FRAME_HEAD + head.len() + spans.len();
         let mut request = Request::new(Batch { head, spans });
         request.set_timeout(self.timeout);
         let mut grpc = tonic::client::Grpc::new(self.channel.clone());
         grpc.ready()
             .await
             .map_err(|error| ExportError::Retryable(sources(&error)))?;
-        let call = grpc.unary(request, PathAndQuery::from_static(EXPORT), RawCodec);
+        let call = grpc.unary(request, PathAndQuery::from_static(EXPORT), RawCodec { bytes });
         let response = call.await.map_err(|status| classify(&status))?.into_inner();
         Ok(response
             .partial_success
@@ -145,8 +149,11 @@ struct Batch {
     spans: Bytes,
 }
 
+/// Frames one request of so many bytes.
 #[derive(Clone, Copy)]
-struct RawCodec;
+struct RawCodec {
+    bytes: usize,
+}
 
 impl Codec for RawCodec {
     type Encode = Batch;
@@ -155,11 +162,11 @@ impl Codec for RawCodec {
     type Decoder = Self;
 
     fn encoder(&mut self) -> Self {
-        Self
+        *self
     }
 
     fn decoder(&mut self) -> Self {
-        Self
+        *self
     }
 }
 
@@ -171,6 +178,11 @@ impl Encoder for RawCodec {
         out.put(batch.head);
         out.put(batch.spans);
         Ok(())
+    }
+
+    /// A buffer that is large enough at once need not be copied while it grows.
+    fn buffer_settings(&self) -> BufferSettings {
+        BufferSettings::new(self.bytes, self.bytes)
     }
 }
 

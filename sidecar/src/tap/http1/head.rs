@@ -1,5 +1,8 @@
 //! Heads of HTTP/1.x messages: where they end, what stands in them, and how the body behind them is framed.
 
+use std::mem::MaybeUninit;
+
+use arrayvec::ArrayVec;
 use span::{Edits, Field};
 
 use super::chunked::Chunked;
@@ -11,11 +14,6 @@ pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// The most fields that a head may have, and so many that there is room for without asking for memory.
 const FIELDS_MAX: usize = 256;
 const FIELDS_USUAL: usize = 32;
-
-const NO_FIELD: Field<'static> = Field {
-    name: b"",
-    value: b"",
-};
 
 /// How a message's body is framed (RFC 9112, section 6.3).
 #[derive(Clone, Copy, Debug)]
@@ -93,13 +91,13 @@ pub(super) fn request<R>(
     bytes: &[u8],
     then: impl FnOnce(Request<'_, '_>) -> R,
 ) -> Result<Option<R>, SpliceReason> {
-    let (mut few, mut many) = ([httparse::EMPTY_HEADER; FIELDS_USUAL], Vec::new());
-    let mut request = httparse::Request::new(&mut few);
-    let mut parsed = request.parse(bytes);
+    let (mut few, mut many) = ([const { MaybeUninit::uninit() }; FIELDS_USUAL], Vec::new());
+    let mut request = httparse::Request::new(&mut []);
+    let mut parsed = request.parse_with_uninit_headers(bytes, &mut few);
     if parsed == Err(httparse::Error::TooManyHeaders) {
-        many.resize(FIELDS_MAX, httparse::EMPTY_HEADER);
-        request = httparse::Request::new(&mut many);
-        parsed = request.parse(bytes);
+        many.resize_with(FIELDS_MAX, MaybeUninit::uninit);
+        request = httparse::Request::new(&mut []);
+        parsed = request.parse_with_uninit_headers(bytes, &mut many);
     }
     let httparse::Status::Complete(length) = parsed.map_err(refused)? else {
         return Ok(None);
@@ -112,7 +110,7 @@ pub(super) fn request<R>(
     if length > HEAD_BYTES_MAX {
         return Err(SpliceReason::HeadTooLarge);
     }
-    let (mut few, mut many) = ([NO_FIELD; FIELDS_USUAL], Vec::new());
+    let (mut few, mut many) = (ArrayVec::new(), Vec::new());
     let fields = fields(request.headers, &mut few, &mut many);
     let version = if version == 0 {
         Version::Http10
@@ -149,18 +147,18 @@ pub(super) fn response<R>(
     bytes: &[u8],
     then: impl FnOnce(usize, u16, &[Field<'_>]) -> R,
 ) -> Result<Option<R>, SpliceReason> {
-    let (mut few, mut many) = ([httparse::EMPTY_HEADER; FIELDS_USUAL], Vec::new());
+    let (mut few, mut many) = ([const { MaybeUninit::uninit() }; FIELDS_USUAL], Vec::new());
     // nothing is changed in a response, so old folded fields may be read as leniently as clients do
     let mut parser = httparse::ParserConfig::default();
     parser
         .allow_obsolete_multiline_headers_in_responses(true)
         .allow_spaces_after_header_name_in_responses(true);
-    let mut response = httparse::Response::new(&mut few);
-    let mut parsed = parser.parse_response(&mut response, bytes);
+    let mut response = httparse::Response::new(&mut []);
+    let mut parsed = parser.parse_response_with_uninit_headers(&mut response, bytes, &mut few);
     if parsed == Err(httparse::Error::TooManyHeaders) {
-        many.resize(FIELDS_MAX, httparse::EMPTY_HEADER);
-        response = httparse::Response::new(&mut many);
-        parsed = parser.parse_response(&mut response, bytes);
+        many.resize_with(FIELDS_MAX, MaybeUninit::uninit);
+        response = httparse::Response::new(&mut []);
+        parsed = parser.parse_response_with_uninit_headers(&mut response, bytes, &mut many);
     }
     let httparse::Status::Complete(length) = parsed.map_err(refused)? else {
         return Ok(None);
@@ -168,7 +166,7 @@ pub(super) fn response<R>(
     let Some(status) = response.code else {
         return Err(SpliceReason::Malformed);
     };
-    let (mut few, mut many) = ([NO_FIELD; FIELDS_USUAL], Vec::new());
+    let (mut few, mut many) = (ArrayVec::new(), Vec::new());
     Ok(Some(then(
         length,
         status,
@@ -301,23 +299,20 @@ pub(super) fn write(
 
 fn fields<'s, 'b>(
     headers: &[httparse::Header<'b>],
-    few: &'s mut [Field<'b>],
+    few: &'s mut ArrayVec<Field<'b>, FIELDS_USUAL>,
     many: &'s mut Vec<Field<'b>>,
 ) -> &'s [Field<'b>] {
-    let count = headers.len();
-    let slots = if count <= few.len() {
+    let all = headers.iter().map(|header| Field {
+        name: header.name.as_bytes(),
+        value: header.value,
+    });
+    if headers.len() <= FIELDS_USUAL {
+        few.extend(all);
         few
     } else {
-        many.resize(count, NO_FIELD);
+        many.extend(all);
         many
-    };
-    for (slot, header) in slots.iter_mut().zip(headers) {
-        *slot = Field {
-            name: header.name.as_bytes(),
-            value: header.value,
-        };
     }
-    slots.get(..count).unwrap_or_default()
 }
 
 fn refused(error: httparse::Error) -> SpliceReason {
