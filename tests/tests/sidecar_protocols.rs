@@ -101,6 +101,16 @@ async fn grpc_calls_of_every_kind_end_as_they_do_directly_and_their_spans_say_ho
     assert_eq!(sidecar.metrics().splices(), []);
 }
 
+/// Until so many calls wait at the server.
+async fn waiting(server: &EchoServer, calls: u64) {
+    let waiting = async {
+        while server.waiting.load(Ordering::Relaxed) != calls {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, waiting).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_grpc_call_that_its_client_cancels_is_cancelled_at_the_server() {
     let server = EchoServer::start().await;
@@ -111,16 +121,9 @@ async fn a_grpc_call_that_its_client_cancels_is_cancelled_at_the_server() {
     messages.send("a".into()).await.unwrap();
     assert_eq!(answers.message().await.unwrap().unwrap(), "a");
     messages.send("wait".into()).await.unwrap();
-    sidecar.eventually("the call to be open", |now| {
-        now.value("meshtrace_requests_open") == 1
-    });
+    waiting(&server, 1).await;
     drop((messages, answers));
-    let cancelled = async {
-        while server.cancelled.load(Ordering::Relaxed) == 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(PATIENCE, cancelled).await.unwrap();
+    waiting(&server, 0).await;
     let span = &sink.expect(1)[0];
     assert_eq!(attribute(span, "error.type"), "client_reset");
     // the connection lives on
