@@ -10,7 +10,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     name = "meshtrace",
     version,
     about = "See how requests move through your services",
-    disable_help_subcommand = true
+    disable_help_subcommand = true,
+    arg_required_else_help = true
 )]
 pub struct Cli {
     /// What to do.
@@ -160,13 +161,15 @@ A mesh.yaml:
     load:
       command: ./load.sh
       traced: false
+  sidecar: {capture_headers: [x-request-id]}   # for every service
   collector: {publish: 16686}       # enabled: false for none
   ip: dual                          # names stand for IPv4 (default) or both
 
-It runs as root, and without root where user namespaces are allowed. The services reach each other, not the outside.
+It runs as root (and the services then too), and without root where user namespaces are allowed. The services reach
+each other, not the outside. Programs that stand beside meshtrace are found as if they were on PATH.
 
-Ends with 0 when every service ended well or Ctrl-C stopped it, 1 when a service failed for good, 130 on a second
-Ctrl-C.
+Ends with 0 when every service ended well or Ctrl-C stopped it; 1 when a service failed for good, or the mesh could
+not be started; 130 on a second Ctrl-C, which does not wait for the services to stop.
 
 Examples:
   meshtrace up demo/bank/mesh.yaml

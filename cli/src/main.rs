@@ -118,5 +118,9 @@ fn show(text: &str) -> Result<ExitCode, Box<dyn std::error::Error>> {
 }
 
 fn width() -> usize {
-    rustix::termios::tcgetwinsize(io::stdout()).map_or(USUAL_WIDTH, |size| usize::from(size.ws_col))
+    match rustix::termios::tcgetwinsize(io::stdout()) {
+        // a terminal that does not know says 0
+        Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
+        _ => USUAL_WIDTH,
+    }
 }

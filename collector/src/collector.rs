@@ -12,7 +12,7 @@ use crate::ingest::{self, Ingest};
 use crate::metrics::{DropCause, Metrics};
 use crate::serve::{listen, serve};
 use crate::store::Store;
-use crate::{admin, api};
+use crate::{admin, api, time};
 
 /// How often what is too old is dropped.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -142,7 +142,7 @@ async fn sweep(store: Arc<dyn Store>, metrics: Arc<Metrics>) {
     let mut every = tokio::time::interval(SWEEP);
     loop {
         every.tick().await;
-        match store.expire(ingest::now()).await {
+        match store.expire(time::now()).await {
             Ok(dropped) => metrics.dropped(DropCause::Age, &dropped),
             Err(error) => tracing::warn!(%error, "what is too old could not be dropped"),
         }

@@ -8,7 +8,7 @@ use clap::{Arg, ArgMatches, Command};
 use contract::port;
 use process::config::{Document, Problems, Variable, parsed, text};
 
-use crate::duration;
+use crate::time;
 
 /// What the collector does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -219,9 +219,9 @@ fn size(text: &str) -> Result<u64, String> {
 }
 
 fn age(text: &str) -> Result<Duration, String> {
-    duration::parse(text)
+    time::parse_duration(text)
         .filter(|age| !age.is_zero())
-        .ok_or_else(|| format!("`{text}` is not {}, longer than zero", duration::ALLOWED))
+        .ok_or_else(|| format!("`{text}` is not {}, longer than zero", time::DURATION_ALLOWED))
 }
 
 #[cfg(test)]

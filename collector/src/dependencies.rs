@@ -104,3 +104,91 @@ fn peer(span: &Span) -> Option<&str> {
     .into_iter()
     .find_map(|key| span.attribute(key)?.as_str().filter(|name| !name.is_empty()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::*;
+
+    fn calls(spans: Vec<Span>) -> Vec<(String, String, u64)> {
+        let spans: Vec<_> = spans.into_iter().map(Arc::new).collect();
+        let mut calls = Calls::default();
+        calls.add(&spans);
+        calls
+            .finish()
+            .into_iter()
+            .map(|call| (call.parent, call.child, call.calls))
+            .collect()
+    }
+
+    fn call(parent: &str, child: &str, calls: u64) -> (String, String, u64) {
+        (parent.to_owned(), child.to_owned(), calls)
+    }
+
+    fn to(peer: &'static str) -> impl Fn(&mut Span) {
+        move |span| span.attributes.push(text("server.address", peer))
+    }
+
+    #[test]
+    fn calls_between_services_are_counted_once_each() {
+        let spans = vec![
+            span("edge", 1, 1).with(child_of(99, Kind::Server)),
+            span("edge", 1, 2)
+                .with(child_of(1, Kind::Client))
+                .with(to("bank")),
+            span("bank", 1, 3).with(child_of(2, Kind::Server)),
+            span("edge", 1, 4)
+                .with(child_of(1, Kind::Client))
+                .with(to("bank")),
+            span("bank", 1, 5).with(child_of(4, Kind::Server)),
+            span("bank", 1, 6).with(child_of(5, Kind::Internal)),
+        ];
+        assert_eq!(calls(spans), [call("edge", "bank", 2)]);
+    }
+
+    #[test]
+    fn what_nobody_continued_goes_to_the_peer_that_it_names() {
+        let spans = vec![
+            span("bank", 1, 1)
+                .with(child_of(9, Kind::Client))
+                .with(to("ledger")),
+            span("bank", 1, 2).with(child_of(9, Kind::Producer)).with(|span| {
+                to("10.0.0.7")(span);
+                span.attributes.push(text("messaging.system", "kafka"));
+            }),
+            span("bank", 1, 3).with(child_of(9, Kind::Client)),
+            span("bank", 1, 4)
+                .with(child_of(9, Kind::Internal))
+                .with(to("ignored")),
+        ];
+        assert_eq!(
+            calls(spans),
+            [call("bank", "kafka", 1), call("bank", "ledger", 1)]
+        );
+    }
+
+    #[test]
+    fn a_client_and_a_server_that_share_an_id_are_one_call() {
+        let spans = vec![
+            span("edge", 1, 1)
+                .with(child_of(9, Kind::Client))
+                .with(to("bank")),
+            span("bank", 1, 1).with(child_of(9, Kind::Server)),
+            span("bank", 1, 2)
+                .with(child_of(1, Kind::Client))
+                .with(to("ledger")),
+        ];
+        assert_eq!(calls(spans), [call("bank", "ledger", 1), call("edge", "bank", 1)]);
+    }
+
+    #[test]
+    fn a_service_that_calls_itself_depends_on_nobody() {
+        let spans = vec![
+            span("bank", 1, 1)
+                .with(child_of(2, Kind::Client))
+                .with(to("bank")),
+            span("bank", 1, 2).with(child_of(1, Kind::Server)),
+        ];
+        assert_eq!(calls(spans), []);
+    }
+}

@@ -11,7 +11,6 @@ pub mod api;
 pub mod collector;
 pub mod config;
 pub mod dependencies;
-pub mod duration;
 #[cfg(test)]
 mod fixtures;
 pub mod ingest;
@@ -21,3 +20,4 @@ pub mod query;
 pub mod serve;
 pub mod store;
 pub mod tags;
+pub mod time;

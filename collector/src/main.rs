@@ -27,7 +27,7 @@ async fn start() -> Result<(), Box<dyn std::error::Error>> {
     let asked_to_stop = process::stop::listen()?;
     let store = Arc::new(Memory::new(Limits {
         bytes: config.store_max_bytes,
-        age: collector::duration::nanos(config.retention),
+        age: collector::time::nanos(config.retention),
     }));
     let collector = Collector::bind(&config, store).await?;
     let at = collector.addresses()?;

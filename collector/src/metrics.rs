@@ -59,6 +59,9 @@ pub struct Metrics {
     store_bytes: IntGauge,
     store_spans: IntGauge,
     store_traces: IntGauge,
+    cpu_millis: IntGauge,
+    resident: IntGauge,
+    open_files: IntGauge,
 }
 
 impl Metrics {
@@ -117,6 +120,18 @@ impl Metrics {
             store_bytes: gauge("store_bytes", "Bytes that the store takes.")?,
             store_spans: gauge("store_spans", "Spans that the store keeps.")?,
             store_traces: gauge("store_traces", "Traces that the store keeps.")?,
+            cpu_millis: gauge(
+                "process_cpu_milliseconds",
+                "Processor time used by the collector.",
+            )?,
+            resident: gauge(
+                "process_resident_bytes",
+                "Memory of the collector that is resident.",
+            )?,
+            open_files: gauge(
+                "process_open_files",
+                "File descriptors that the collector has open.",
+            )?,
             registry,
         };
         for transport in [Transport::Grpc, Transport::HttpProtobuf, Transport::HttpJson] {
@@ -166,15 +181,22 @@ impl Metrics {
         self.failed.with_label_values(&[failure.as_str()]).inc();
     }
 
-    /// All of it in Prometheus' text format, with the size of the store as it is now.
+    /// All of it in Prometheus' text format, with the size of the store and the cost of the process as they are now.
     ///
     /// # Errors
     /// The library could not write it.
     pub fn render(&self, size: &Size) -> Result<Vec<u8>, prometheus::Error> {
+        let usage = process::usage::read();
         for (gauge, value) in [
             (&self.store_bytes, size.bytes),
             (&self.store_spans, size.spans),
             (&self.store_traces, size.traces),
+            (
+                &self.cpu_millis,
+                u64::try_from(usage.cpu.as_millis()).unwrap_or(u64::MAX),
+            ),
+            (&self.resident, usage.resident),
+            (&self.open_files, usage.open_files),
         ] {
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         }

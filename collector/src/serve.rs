@@ -108,3 +108,22 @@ async fn accept(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_default_address_takes_ipv4() {
+        let listener = listen("[::]:0".parse().unwrap()).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (client, server) =
+            tokio::join!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)), listener.accept());
+        assert_eq!(
+            client.unwrap().local_addr().unwrap().ip(),
+            server.unwrap().1.ip().to_canonical()
+        );
+    }
+}

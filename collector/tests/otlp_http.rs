@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use axum::http::{Method, Request, StatusCode};
 use collector::ingest::REQUEST_BYTES;
-use common::{Answer, Away, get, hex, request, send, span, start, start_with};
+use common::{Answer, Away, get, hex, request, send, span, start, start_with, text};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -258,4 +259,21 @@ async fn a_request_that_is_open_when_the_collector_stops_is_still_kept_and_answe
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     stopping.await.unwrap();
     assert!(TcpStream::connect(admin).await.is_err());
+}
+
+#[tokio::test]
+async fn a_large_request_arrives_whole() {
+    let collector = start().await;
+    let spans = (1..=5000u64).map(|id| Span {
+        span_id: id.to_be_bytes().to_vec(),
+        attributes: vec![text("payload", &"x".repeat(256))],
+        ..span(1, 1)
+    });
+    let large = request("a", spans.collect()).encode_to_vec();
+    assert!(large.len() > 1 << 20);
+    assert_eq!(collector.post(&[PROTOBUF], large).await.status, StatusCode::OK);
+    assert_eq!(collector.metric("spans_stored_total").await, 5000);
+    let traces = collector.data(&format!("/api/traces/{}", hex(1, 16))).await;
+    assert_eq!(traces[0]["spans"].as_array().unwrap().len(), 5000);
+    collector.stop().await;
 }

@@ -11,9 +11,9 @@
 
 mod common;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
 
 use common::{Running, start};
 use serde_json::json;
@@ -24,10 +24,11 @@ const PACKAGES: [&str; 3] = [
     "opentelemetry-exporter-otlp-proto-http==1.45.2",
 ];
 
-/// Python with the SDK. A file written last says that the environment is whole.
+/// Python with the SDK. A file written last says that the environment is whole; tests that run in other processes
+/// wait for the one that makes it.
 fn python() -> PathBuf {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _turn = ONE_AT_A_TIME.lock();
+    let turn = File::create(concat!(env!("CARGO_TARGET_TMPDIR"), "/opentelemetry-python.lock")).unwrap();
+    turn.lock().unwrap();
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("opentelemetry-python");
     let (python, whole) = (home.join("bin/python"), home.join("whole"));
     let wanted = PACKAGES.join(" ");

@@ -31,7 +31,7 @@ const server = http.createServer((request, response) => {
     response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) });
     response.end(body);
   };
-  if (customer?.thickFile && (looked += 1) % 3 === 0) {
+  if (customer?.thickFile && (looked += 1) % 2 === 0) {
     console.log(`${customer.name}'s file is thick: this takes ${SLOW_MS} ms`);
     setTimeout(answer, SLOW_MS);
   } else {

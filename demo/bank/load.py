@@ -74,7 +74,24 @@ def summary():
     say(f"so far: {counted or 'nothing'}")
 
 
+def wait_at_the_door():
+    """Waits until the whole bank is open: until a cent can be put into account 1."""
+    while True:
+        connection = http.client.HTTPConnection(EDGE, timeout=30)
+        try:
+            connection.request("POST", "/accounts/1/deposit", '{"amount": 1}', {"content-type": "application/json"})
+            if connection.getresponse().status == 200:
+                return
+        except (OSError, http.client.HTTPException):
+            pass
+        finally:
+            connection.close()
+        time.sleep(0.5)
+
+
 def main():
+    wait_at_the_door()
+    say("the bank is open")
     people = [threading.Thread(target=person, args=(number,), daemon=True) for number in range(CONCURRENCY)]
     for one in people:
         one.start()

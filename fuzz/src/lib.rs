@@ -1,5 +1,7 @@
 //! What the fuzz targets share: heads made of a fuzzer's bytes, and what must hold for each of them.
 
+pub mod http2;
+
 use span::{Dialect, DialectSet, Edits, Field, SpanContext, SpanId, TraceFlags, TraceId, read, write};
 
 /// Lines of `data` become the values of `names`, in order; its last byte says how the trace goes on.

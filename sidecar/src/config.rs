@@ -167,7 +167,7 @@ impl Settings {
             admin: root
                 .optional("admin", parsed("an address with port"))
                 .unwrap_or_else(|| any(port::ADMIN)),
-            mark: root.optional("mark", parsed("a whole number, 1 to 4294967295")),
+            mark: root.optional("mark", mark),
             workers: root
                 .optional("workers", parsed("a number of threads"))
                 .unwrap_or_else(usual_workers),
@@ -311,6 +311,18 @@ fn address(value: &process::config::Value) -> Result<String, String> {
     } else {
         Err(format!("`{text}` is not `http://host:port`"))
     }
+}
+
+/// `28020` or `0x6d74`, as netfilter's tools write it.
+fn mark(value: &process::config::Value) -> Result<u32, String> {
+    let text = text(value)?;
+    let read = match text.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    read.ok()
+        .filter(|mark| *mark > 0)
+        .ok_or_else(|| format!("`{text}` is not a mark, 1 to 4294967295 or 0x1 to 0xffffffff"))
 }
 
 fn path(value: &process::config::Value) -> Result<String, String> {

@@ -26,7 +26,7 @@ enum Command {
 
 #[derive(Args)]
 #[command(after_help = "\
-Every key of the configuration file can also be set by a variable, which wins: `service` by MESHTRACE_SERVICE,
+Most keys of the configuration file can also be set by a variable, which wins: `service` by MESHTRACE_SERVICE,
 `inbound.listen` by MESHTRACE_INBOUND_LISTEN. `--print-config` shows all keys and what is in effect.
 
 Where no redirect can be installed, give a listener a fixed upstream:

@@ -19,6 +19,17 @@ pub enum Direction {
 }
 
 impl Direction {
+    const BOTH: [Self; 2] = [Self::Inbound, Self::Outbound];
+
+    /// What belongs to this one of a pair in the order of `BOTH`.
+    fn of<T>(self, pair: &[T; 2]) -> &T {
+        let [inbound, outbound] = pair;
+        match self {
+            Self::Inbound => inbound,
+            Self::Outbound => outbound,
+        }
+    }
+
     /// As it stands in labels and log lines.
     pub fn name(self) -> &'static str {
         match self {
@@ -84,7 +95,7 @@ impl Unrecorded {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    requests: IntCounterVec,
+    requests: [[IntCounter; OUTCOMES.len()]; 2],
     durations: [Histogram; 2],
     added_latency: Histogram,
     bytes: [[IntCounter; 2]; 2],
@@ -97,14 +108,15 @@ pub struct Metrics {
     lost: IntCounterVec,
     /// Connections that are open now.
     pub connections_open: IntGauge,
-    /// Requests in flight now.
-    pub requests_open: IntGauge,
+    /// Requests in flight, and spans begun: both follow from other counts, and are brought up to date when asked for.
+    requests_open: IntGauge,
+    spans_started: IntCounter,
+    /// Spans that were begun for something else than a request that is followed.
+    pub begun_otherwise: IntCounter,
     /// Heads whose dialects name different traces.
     pub conflicts: IntCounter,
     /// Trace headers that could not be brought up to date.
     pub stale: IntCounter,
-    /// Spans that were begun.
-    pub started: IntCounter,
     /// Spans that a collector has taken.
     pub exported: IntCounter,
     /// Bytes of spans that wait to be sent.
@@ -121,10 +133,18 @@ impl Metrics {
     /// Two of them have one name, or a name is malformed: a mistake in this file, which the first test finds.
     pub fn new() -> prometheus::Result<Self> {
         let make = Maker(Registry::new());
-        let direction =
-            |direction: &str| [("direction", direction)].map(|(key, value)| (key.into(), value.into()));
+        let requests = make.counters(
+            "requests_total",
+            "Requests by how they ended",
+            &["direction", "outcome"],
+        )?;
+        let duration = |direction: Direction| {
+            let labels = [("direction".to_owned(), direction.name().to_owned())];
+            let help = "Head of a request to end of its response";
+            make.histogram("request_duration_seconds", help, &SECONDS, labels)
+        };
         let bytes = make.counters("bytes_total", "Bytes passed on", &["direction", "from"])?;
-        let links = make.counters("links_total", "Spans by how their parent was found", &["kind"])?;
+        let links = make.counters("links_total", "Requests by how their parent was found", &["kind"])?;
         let lost = make.counters(
             "spans_lost_total",
             "Spans that were made and not kept",
@@ -142,31 +162,16 @@ impl Metrics {
             unrecorded.with_label_values(&[reason.name()]);
         }
         Ok(Self {
-            requests: make.counters(
-                "requests_total",
-                "Requests by how they ended",
-                &["direction", "outcome"],
-            )?,
-            durations: [Direction::Inbound, Direction::Outbound]
-                .map(|way| {
-                    make.histogram(
-                        "request_duration_seconds",
-                        "Head of a request to end of its response",
-                        &SECONDS,
-                        direction(way.name()),
-                    )
-                })
-                .into_iter()
-                .collect::<Result<Vec<_>, _>>()?
-                .try_into()
-                .map_err(|_| prometheus::Error::Msg("two directions".into()))?,
+            requests: Direction::BOTH
+                .map(|way| OUTCOMES.map(|outcome| requests.with_label_values(&[way.name(), outcome]))),
+            durations: [duration(Direction::Inbound)?, duration(Direction::Outbound)?],
             added_latency: make.histogram(
                 "added_latency_seconds",
                 "Time that request heads spent in the sidecar, from being read to being written",
                 &LATENCIES,
                 [],
             )?,
-            bytes: [Direction::Inbound, Direction::Outbound]
+            bytes: Direction::BOTH
                 .map(|way| ["client", "server"].map(|from| bytes.with_label_values(&[way.name(), from]))),
             connections: make.counters(
                 "connections_total",
@@ -193,6 +198,11 @@ impl Metrics {
             lost,
             connections_open: make.gauge("connections_open", "Connections open now")?,
             requests_open: make.gauge("requests_open", "Requests in flight now")?,
+            spans_started: make.counter(
+                "spans_started_total",
+                "Spans begun, whether they are sampled or not",
+            )?,
+            begun_otherwise: IntCounter::new("otherwise", "not shown")?,
             conflicts: make.counter(
                 "context_conflicts_total",
                 "Heads whose dialects name different traces",
@@ -201,7 +211,6 @@ impl Metrics {
                 "contexts_stale_total",
                 "Trace headers that could not be brought up to date",
             )?,
-            started: make.counter("spans_started_total", "Spans begun")?,
             exported: make.counter("spans_exported_total", "Spans that the collector has taken")?,
             queued: make.gauge("export_queue_bytes", "Bytes of spans that wait to be sent")?,
             cpu_millis: make.gauge("process_cpu_milliseconds", "Processor time used by the sidecar")?,
@@ -213,14 +222,13 @@ impl Metrics {
 
     /// A request has ended.
     pub fn request(&self, direction: Direction, end: Option<End>, status: Option<u16>, took: Duration) {
-        self.requests
-            .with_label_values(&[direction.name(), outcome(end, status)])
-            .inc();
-        let [inbound, outbound] = &self.durations;
-        match direction {
-            Direction::Inbound => inbound.observe(took.as_secs_f64()),
-            Direction::Outbound => outbound.observe(took.as_secs_f64()),
+        if let Some(counter) = direction
+            .of(&self.requests)
+            .get(Outcome::of(end, status) as usize)
+        {
+            counter.inc();
         }
+        direction.of(&self.durations).observe(took.as_secs_f64());
     }
 
     /// A request head was in the sidecar for that long.
@@ -239,11 +247,7 @@ impl Metrics {
         self.connections
             .with_label_values(&[direction.name(), protocol])
             .inc();
-        let [inbound, outbound] = &self.bytes;
-        let [client, server] = match direction {
-            Direction::Inbound => inbound,
-            Direction::Outbound => outbound,
-        };
+        let [client, server] = direction.of(&self.bytes);
         client.inc_by(from_client);
         server.inc_by(from_server);
     }
@@ -260,8 +264,8 @@ impl Metrics {
         self.splices.with_label_values(&[protocol, why.name()]).inc();
     }
 
-    /// A span's parent was found, or not.
-    pub fn link(&self, link: Link) {
+    /// A request has begun, and with it a span, whose parent was found, or not.
+    pub fn begun(&self, link: Link) {
         if let Some(counter) = self.links.get(link as usize) {
             counter.inc();
         }
@@ -286,6 +290,12 @@ impl Metrics {
     pub fn text(&self) -> String {
         let usage = process::usage::read();
         let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        // ended before begun: what ends in between must not make more ended than begun
+        let ended: u64 = self.requests.iter().flatten().map(IntCounter::get).sum();
+        let begun: u64 = self.links.iter().map(IntCounter::get).sum();
+        self.requests_open.set(signed(begun.saturating_sub(ended)));
+        self.spans_started.reset();
+        self.spans_started.inc_by(begun + self.begun_otherwise.get());
         self.cpu_millis
             .set(signed(usage.cpu.as_millis().try_into().unwrap_or(u64::MAX)));
         self.resident.set(signed(usage.resident));
@@ -296,17 +306,54 @@ impl Metrics {
     }
 }
 
-/// How a request ended, in one word.
-fn outcome(end: Option<End>, status: Option<u16>) -> &'static str {
-    match (end, status) {
-        (Some(End::Complete | End::Upgraded), Some(100..=199)) => "1xx",
-        (Some(End::Complete | End::Upgraded), Some(200..=299)) => "2xx",
-        (Some(End::Complete | End::Upgraded), Some(300..=399)) => "3xx",
-        (Some(End::Complete | End::Upgraded), Some(400..=499)) => "4xx",
-        (Some(End::Complete | End::Upgraded), Some(500..=599)) => "5xx",
-        (Some(End::Complete | End::Upgraded), _) => "other",
-        (Some(end), _) => end.name(),
-        (None, _) => "cancelled",
+/// How a request ended, in one word. The order is that of `OUTCOMES`.
+#[derive(Clone, Copy)]
+enum Outcome {
+    Informational,
+    Success,
+    Redirection,
+    ClientError,
+    ServerError,
+    Other,
+    ClientReset,
+    ServerReset,
+    Refused,
+    Unseen,
+    Cancelled,
+}
+
+const OUTCOMES: [&str; 11] = [
+    "1xx",
+    "2xx",
+    "3xx",
+    "4xx",
+    "5xx",
+    "other",
+    "client_reset",
+    "server_reset",
+    "refused",
+    "unseen",
+    "cancelled",
+];
+
+impl Outcome {
+    fn of(end: Option<End>, status: Option<u16>) -> Self {
+        match (end, status) {
+            (None, _) => Self::Cancelled,
+            (Some(End::ClientReset), _) => Self::ClientReset,
+            (Some(End::ServerReset), _) => Self::ServerReset,
+            (Some(End::Refused), _) => Self::Refused,
+            (Some(End::Unseen), _) => Self::Unseen,
+            (Some(End::Complete | End::Upgraded), Some(status)) => match status {
+                100..=199 => Self::Informational,
+                200..=299 => Self::Success,
+                300..=399 => Self::Redirection,
+                400..=499 => Self::ClientError,
+                500..=599 => Self::ServerError,
+                _ => Self::Other,
+            },
+            (Some(End::Complete | End::Upgraded), None) => Self::Other,
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use otlp::client::{BadAddress, Client};
 use otlp::encode::Sender;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
@@ -74,6 +74,8 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
 }
 
 async fn supervise(settings: Settings) -> Result<(), RunError> {
+    // from here on a signal is not lost, however early it comes
+    let stop = process::stop::listen().map_err(system("signal handlers"))?;
     let metrics = Arc::new(Metrics::new()?);
     let exporter = exporter(&settings, &metrics)?;
     let pod = Arc::new(Pod::new(
@@ -99,9 +101,7 @@ async fn supervise(settings: Settings) -> Result<(), RunError> {
         "running"
     );
 
-    let signal = process::stop::requested()
-        .await
-        .map_err(system("signal handlers"))?;
+    let signal = stop.await;
     tracing::info!(signal, "stopping: connections may come to their end");
     ready.store(false, Ordering::Relaxed);
     drain(&metrics, settings.drain).await;
@@ -140,14 +140,29 @@ fn exporter(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Option<Export
             .cloned(),
     );
     let sender = Sender::new(&resource, ("meshtrace-sidecar", env!("CARGO_PKG_VERSION")));
-    let export = settings.export;
+    let (export, mark) = (settings.export, settings.mark);
     Ok(Some(Exporter {
         queue: Arc::new(Queue::new(export.queue_bytes, export.batch_bytes)),
-        client: Client::new(address, sender, EXPORT_TIMEOUT)?,
+        client: Client::new(address, sender, EXPORT_TIMEOUT, move |host, port| {
+            dial(host, port, mark)
+        })?,
         metrics: Arc::clone(metrics),
         interval: export.interval,
         retry_for: export.retry_for,
     }))
+}
+
+/// Connects to the collector, past our own redirect.
+async fn dial(host: String, port: u16, mark: Option<u32>) -> io::Result<TcpStream> {
+    let mut problem = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in lookup_host((host, port)).await? {
+        match connection::dial(address, mark).await {
+            // no need to set TCP_NODELAY: batches are long, and fewer and larger segments cost less
+            Ok(stream) => return Ok(stream),
+            Err(error) => problem = error,
+        }
+    }
+    Err(problem)
 }
 
 /// Waits until no connection is open, at most for `longest`. Connections are accepted all the while: the redirect goes

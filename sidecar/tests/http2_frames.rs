@@ -220,6 +220,33 @@ fn a_reference_to_a_rewritten_entry_is_spelled_out_even_where_nothing_is_edited(
 }
 
 #[test]
+fn a_block_full_of_trace_headers_gets_all_of_them_replaced() {
+    let mut tapped = opened(|number, fields, edits| {
+        for (at, _) in fields.iter().enumerate().skip(4).rev() {
+            edits.replace(at, |out| out.extend_from_slice(&traceparent(number)));
+        }
+    });
+    let own = "00-11111111111111111111111111111111-2222222222222222-00";
+    let block = [
+        GET,
+        &incremental("user-agent", "sdk"),
+        &incremental("traceparent", own),
+        &[0xbe; 9000],
+    ]
+    .concat();
+    let out = tapped.client(&headers(END_STREAM, 1, &block));
+    let block: Vec<u8> = frames(&out).into_iter().flat_map(|frame| frame.payload).collect();
+    let fields = decode(&mut Decoder::new(), &block);
+    assert_eq!(fields.len(), 4 + 9001);
+    assert!(
+        fields[4..]
+            .iter()
+            .all(|(name, value)| name == b"traceparent" && *value == traceparent(0))
+    );
+    assert_eq!(tapped.tap.spliced(), None);
+}
+
+#[test]
 fn an_indexed_literal_of_another_length_stays_and_is_counted() {
     let mut tapped = opened(mark_traceparent);
     let request = headers(END_STREAM, 1, &[GET, &incremental("traceparent", "odd")].concat());

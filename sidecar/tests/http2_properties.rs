@@ -161,7 +161,7 @@ fn mark(number: usize, fields: &[Field<'_>], edits: &mut Edits) {
     }
     if number % 4 != 3 {
         edits.add("x-added", |out| {
-            out.extend_from_slice(number.to_string().as_bytes())
+            out.extend_from_slice(number.to_string().as_bytes());
         });
     }
 }
@@ -232,12 +232,12 @@ fn play(side: Side, actions: &[Action]) -> (Vec<u8>, Vec<Expected>) {
                 ends,
             } => {
                 let (before, after) = padded(*padding);
-                let flags = u8::from(*ends) * END_STREAM | u8::from(padding.is_some()) * PADDED;
+                let flags = when(*ends, END_STREAM) | when(padding.is_some(), PADDED);
                 let payload = [before, vec![0; *length], after].concat();
                 bytes.extend(frame(DATA, flags, stream_of(*nth, opened), &payload));
             }
             Action::Reset { nth } => {
-                bytes.extend(frame(RST_STREAM, 0, stream_of(*nth, opened), &[0, 0, 0, 8]))
+                bytes.extend(frame(RST_STREAM, 0, stream_of(*nth, opened), &[0, 0, 0, 8]));
             }
             Action::Other {
                 kind,
@@ -251,6 +251,11 @@ fn play(side: Side, actions: &[Action]) -> (Vec<u8>, Vec<Expected>) {
         }
     }
     (bytes, expected)
+}
+
+/// The flag, if it is so.
+fn when(so: bool, flag: u8) -> u8 {
+    if so { flag } else { 0 }
 }
 
 fn padded(padding: Option<u8>) -> (Vec<u8>, Vec<u8>) {
@@ -273,10 +278,10 @@ fn block_frames(
     };
     let mut pieces = block.chunks(cut);
     let first = pieces.next().unwrap_or_default();
-    let flags = u8::from(padding.is_some()) * PADDED
-        | u8::from(!priority.is_empty()) * PRIORITIZED
-        | u8::from(ends) * END_STREAM
-        | u8::from(pieces.len() == 0) * END_HEADERS;
+    let flags = when(padding.is_some(), PADDED)
+        | when(!priority.is_empty(), PRIORITIZED)
+        | when(ends, END_STREAM)
+        | when(pieces.len() == 0, END_HEADERS);
     let mut bytes = frame(
         HEADERS,
         flags,
@@ -286,7 +291,7 @@ fn block_frames(
     while let Some(piece) = pieces.next() {
         bytes.extend(frame(
             CONTINUATION,
-            u8::from(pieces.len() == 0) * END_HEADERS,
+            when(pieces.len() == 0, END_HEADERS),
             stream,
             piece,
         ));

@@ -14,6 +14,7 @@
 pub mod conversation;
 pub mod grpc;
 pub mod http;
+pub mod mesh;
 pub mod program;
 pub mod python;
 pub mod sidecar;

@@ -44,7 +44,7 @@ pub(super) fn log(trace: &Trace, style: Style) -> String {
         .filter(|node| node.span.kind == Kind::Internal)
         .count();
     if unseen > 0 {
-        text += &format!("\n({unseen} spans inside services are not requests and not shown here)\n");
+        text += &format!("\n(spans inside services, which are no requests and not shown here: {unseen})\n");
     }
     text
 }
@@ -98,11 +98,11 @@ fn line(micros: u64, what: &str, nodes: &[Node<'_>], index: usize) -> Option<Str
             )
         }
         _ => {
-            let client = parent.map(|above| above.span.service.as_str());
-            (
-                client.or(node.span.tag("client.address")).unwrap_or("?"),
-                node.span.service.as_str(),
-            )
+            let client = parent
+                .map(|above| above.span.service.as_str())
+                .or(node.span.tag("client.address"));
+            let unknown = if node.orphan { "?" } else { "outside" };
+            (client.unwrap_or(unknown), node.span.service.as_str())
         }
     };
     let instance = Some(node.span.instance())

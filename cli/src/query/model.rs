@@ -103,11 +103,15 @@ impl Span {
             .then(|| TELLING.iter().find_map(|key| self.tag(key)).unwrap_or("failed"))
     }
 
-    /// How it was joined to its parent, if not by a context that the application passed on.
+    /// How it was joined to its parent, if not by a context that the application passed on. That a request came in
+    /// without one is how traces begin; that one went out without one is a gap.
     pub(super) fn link(&self) -> Option<String> {
         let kind = self
             .tag("meshtrace.link.kind")
             .filter(|kind| *kind != "propagated")?;
+        if kind == "unknown" && self.kind != Kind::Asks {
+            return None;
+        }
         Some(match self.tag("meshtrace.link.confidence") {
             Some(confidence) => format!("{kind} {confidence}"),
             None => kind.to_owned(),

@@ -54,9 +54,8 @@ pub(super) fn waterfall(trace: &Trace, view: View) -> String {
                 bar
             ),
         );
-        let notes = notes(node);
-        if !notes.is_empty() {
-            line = format!("{} {}", line, style.paint(Look::Bad, notes.join(", ")));
+        for note in notes(node, style) {
+            line = format!("{line} {note}");
         }
         text += line.trim_end();
         text.push('\n');
@@ -115,9 +114,17 @@ fn bar(node: &Node<'_>, trace: &Trace, width: usize) -> String {
 }
 
 /// What a reader has to know before trusting the line.
-fn notes(node: &Node<'_>) -> Vec<String> {
-    let failure = node.span.failure().map(|failure| format!("✗ {}", plain(failure)));
-    let link = node.span.link().map(|link| format!("link {}", plain(&link)));
-    let orphan = node.orphan.then(|| "its parent has not arrived".to_owned());
-    [failure, link, orphan].into_iter().flatten().collect()
+fn notes(node: &Node<'_>, style: Style) -> impl Iterator<Item = String> {
+    let failure = node
+        .span
+        .failure()
+        .map(|failure| style.paint(Look::Bad, format_args!("✗ {}", plain(failure))));
+    let link = node
+        .span
+        .link()
+        .map(|link| style.paint(Look::Faint, format_args!("link {}", plain(&link))));
+    let orphan = node
+        .orphan
+        .then(|| style.paint(Look::Faint, "its parent is not here"));
+    [failure, link, orphan].into_iter().flatten()
 }

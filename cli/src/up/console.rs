@@ -17,21 +17,22 @@ const LONGEST_LINE: u64 = 8 * 1024;
 /// Where everybody in the mesh speaks.
 #[derive(Clone, Debug)]
 pub(super) struct Console {
-    lines: mpsc::Sender<String>,
+    /// `None` is the end.
+    lines: mpsc::Sender<Option<String>>,
     show: Show,
     names: Vec<String>,
 }
 
-/// The thread that writes, until every [`Console`] is gone.
+/// The thread that writes.
 #[derive(Debug)]
 pub(super) struct Writer(JoinHandle<()>);
 
 impl Console {
     /// A console for everybody in `names`.
     pub(super) fn start(names: Vec<String>, show: Show) -> io::Result<(Self, Writer)> {
-        let (lines, mut waiting) = mpsc::channel::<String>(WAITING_LINES);
+        let (lines, mut waiting) = mpsc::channel::<Option<String>>(WAITING_LINES);
         let writer = std::thread::Builder::new().spawn(move || {
-            while let Some(line) = waiting.blocking_recv() {
+            while let Some(Some(line)) = waiting.blocking_recv() {
                 // a terminal that is gone is no reason for the mesh to end
                 drop(writeln!(io::stdout(), "{line}"));
             }
@@ -67,6 +68,14 @@ impl Console {
         }
     }
 
+    /// Waits until everything that was said so far is written. What anybody says later is not: pipes can be held open
+    /// by orphans that end only with the mesh.
+    pub(super) async fn finish(&self, writer: Writer) {
+        drop(self.lines.send(None).await);
+        // a writer that panicked has nothing more to write
+        drop(writer.0.join());
+    }
+
     async fn say(&self, name: &str, between: &str, what: &str) {
         let width = self.names.iter().map(String::len).max().unwrap_or(0);
         let owner = name.split('/').next().unwrap_or(name);
@@ -76,22 +85,14 @@ impl Console {
             .position(|known| known == owner)
             .map_or(Look::Strong, Look::Nth);
         let name = self.style().paint(look, format_args!("{name:width$}"));
-        // the writer ends after the last console
-        drop(self.lines.send(format!("{name} {between} {what}")).await);
+        // after the end nobody listens
+        drop(self.lines.send(Some(format!("{name} {between} {what}"))).await);
     }
 
     fn style(&self) -> Style {
         Style {
             colour: self.show.colour,
         }
-    }
-}
-
-impl Writer {
-    /// Waits until everything is written. Every [`Console`] has to be gone.
-    pub(super) fn finish(self) {
-        // a writer that panicked has nothing more to write
-        drop(self.0.join());
     }
 }
 

@@ -120,7 +120,11 @@ fn plan(options: &Options) -> Result<Plan, Error> {
         source,
     };
     let text = std::fs::read_to_string(&options.file).map_err(file)?;
-    let mesh = spec::read(&options.file.display().to_string(), &text)?;
+    let mut mesh = spec::read(&options.file.display().to_string(), &text)?;
+    if !Path::new("/proc/net/if_inet6").exists() {
+        // on a machine without IPv6 no name can stand for such an address
+        mesh.families = spec::Families::Ipv4;
+    }
     let directory = options.file.canonicalize().map_err(file)?;
     let directory = directory.parent().unwrap_or(Path::new("/"));
     let needs = tools::Needs {
@@ -198,8 +202,11 @@ fn subordinate(table: &str, name: Option<&str>, uid: u32) -> Option<(u32, u32)> 
 /// its child and then the group that the child is in.
 async fn again(signals: &mut [Signal]) {
     let first = Instant::now();
-    while first.elapsed() < SAME_SIGNAL {
+    loop {
         any(signals).await;
+        if first.elapsed() >= SAME_SIGNAL {
+            return;
+        }
     }
 }
 

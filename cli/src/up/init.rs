@@ -4,7 +4,7 @@
 //! the interfaces in them, the rules and the mounts.
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use super::console::{Console, complain};
 use super::lifeline::{self, Handed, STOP};
 use super::netns::{self, Netns};
-use super::plan::{Plan, Replica};
+use super::plan::{Plan, Published, Replica};
 use super::publish;
 use super::reaper::Reaper;
 use super::replica::{Manner, live};
@@ -132,6 +132,7 @@ async fn mesh(handed: Handed, listeners: Vec<TcpListener>, lifeline: UnixStream)
         users,
         search_path: plan.search_path.clone(),
         sidecar: plan.sidecar.display().to_string(),
+        collector: plan.collector.as_ref().map(|collector| collector.address),
     };
 
     let addresses: Vec<_> = everyone.iter().map(|replica| replica.address).collect();
@@ -182,8 +183,7 @@ async fn mesh(handed: Handed, listeners: Vec<TcpListener>, lifeline: UnixStream)
     } else {
         ExitCode::SUCCESS
     };
-    drop((services, collector, kit));
-    writer.finish();
+    kit.console.finish(writer).await;
     Ok(code)
 }
 
@@ -202,20 +202,19 @@ fn hear(lifeline: UnixStream) -> io::Result<watch::Receiver<bool>> {
 }
 
 fn places_to_look(plan: &Plan) -> Vec<String> {
-    let is_collector = |what: &str| {
-        plan.collector
-            .as_ref()
-            .is_some_and(|collector| collector.name == what)
-    };
+    let collector = plan.collector.as_ref().map(|collector| collector.name.as_str());
+    let usual = SocketAddr::from(([127, 0, 0, 1], contract::port::QUERY));
     plan.published
         .iter()
-        .map(|published| match is_collector(&published.what) {
-            true => format!(
-                "traces: http://{0}/api/services, or in another terminal: meshtrace traces --collector http://{0}",
-                published.host
-            ),
-            false => format!("{}: http://{}", published.what, published.host),
-        })
+        .map(
+            |Published { what, host, .. }| match Some(what.as_str()) == collector {
+                true if *host == usual => format!("traces: meshtrace traces, or http://{host}/api/traces"),
+                true => {
+                    format!("traces: meshtrace traces --collector http://{host}, or http://{host}/api/traces")
+                }
+                false => format!("{what}: http://{host}"),
+            },
+        )
         .collect()
 }
 

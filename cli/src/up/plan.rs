@@ -19,6 +19,8 @@ pub(super) const PREFIX: (u8, u8) = (24, 64);
 const COLLECTOR: &str = "collector";
 const COLLECTOR_NUMBER: u8 = 2;
 const FIRST_REPLICA: u8 = 10;
+/// The log level of our own programs: the console belongs to the services.
+const QUIET: &str = "warn";
 
 /// Everything that PID 1 has to know.
 #[derive(Debug, Serialize, Deserialize)]
@@ -158,9 +160,9 @@ fn collector(directory: &Path, tools: &Tools) -> Replica {
         address: Address::numbered(COLLECTOR_NUMBER),
         command: vec![tools.collector.display().to_string()],
         workdir: directory.to_owned(),
-        env: Vec::new(),
+        env: vec![("MESHTRACE_COLLECTOR_LOG".to_owned(), QUIET.to_owned())],
         port: Some(port::OTLP_GRPC),
-        restart: Restart::Always,
+        restart: Restart::OnceReady,
         sidecar: None,
     }
 }
@@ -181,6 +183,7 @@ fn replica(
                 format!("service.instance.id={name},host.name={name}"),
             ),
             (env::ADMIN.to_owned(), format!("0.0.0.0:{}", port::ADMIN)),
+            (env::LOG.to_owned(), QUIET.to_owned()),
         ];
         if let Some(collector) = collector {
             let place = format!("http://{}:{}", collector.address.v4, port::OTLP_GRPC);

@@ -12,13 +12,14 @@ use tokio::time::timeout;
 
 use super::lifeline::Users;
 use super::netns::Netns;
-use super::plan::Replica;
+use super::plan::{Address, Replica};
 use super::reaper::Exit;
 use super::spec::Restart;
 use super::supervise::{End, Kit, Program, Ready, keep, told};
 
-/// What sidecars put on their connections where they cannot have a user id of their own.
-const MARK: &str = "0x6d74";
+/// What sidecars put on their connections where they cannot have a user id of their own: any number that nobody else
+/// in their namespaces uses.
+const MARK: &str = "28020";
 /// How long a sidecar may take to become ready.
 const SIDECAR_START: Duration = Duration::from_secs(15);
 
@@ -28,6 +29,8 @@ pub(super) struct Manner {
     pub(super) users: Users,
     pub(super) search_path: String,
     pub(super) sidecar: String,
+    /// Where the collector is, if there is one.
+    pub(super) collector: Option<Address>,
 }
 
 /// Runs a replica until it ends for good or `stop` becomes true.
@@ -56,7 +59,16 @@ pub(super) async fn live(
     let (sidecar_ready, mut prepared) = oneshot::channel();
     let carrying = tokio::spawn({
         let kit = kit.clone();
-        async move { keep(&sidecar, Restart::Always, &kit, sidecar_stop, Some(sidecar_ready)).await }
+        async move {
+            keep(
+                &sidecar,
+                Restart::OnceReady,
+                &kit,
+                sidecar_stop,
+                Some(sidecar_ready),
+            )
+            .await
+        }
     });
     // whatever the application says before its sidecar listens would be refused
     let end = tokio::select! {
@@ -87,6 +99,7 @@ fn application(replica: &Replica, namespace: &Netns, manner: &Manner) -> Program
         namespace: namespace.clone(),
         hostname: replica.name.clone(),
         ready: replica.port.map_or(Ready::Running, Ready::Listening),
+        reported: true,
     }
 }
 
@@ -108,6 +121,7 @@ fn sidecar(replica: &Replica, namespace: &Netns, manner: &Manner) -> Option<Prog
         namespace: namespace.clone(),
         hostname: replica.name.clone(),
         ready: Ready::Answering(SocketAddr::new(IpAddr::V4(replica.address.v4), port::ADMIN)),
+        reported: false,
     })
 }
 
@@ -121,6 +135,13 @@ async fn redirect(sidecar: &Program, manner: &Manner, kit: &Kit) -> Result<(), S
         .stderr(Stdio::piped());
     if manner.users == Users::One {
         command.args(["--uid", "none", "--mark", MARK]);
+    }
+    if let Some(collector) = manner.collector {
+        // telemetry is not traffic, whether a sidecar sends it or an application that has a tracing library
+        command.args([
+            "--exclude-outbound-cidrs",
+            &format!("{},{}", collector.v4, collector.v6),
+        ]);
     }
     let mut child = kit
         .reaper

@@ -60,6 +60,8 @@ pub(super) enum Restart {
     OnFailure,
     /// It is started again.
     Always,
+    /// It is started again if it has ever been ready: what never was never will be. For our own programs.
+    OnceReady,
 }
 
 /// Reads a mesh.
@@ -71,7 +73,8 @@ pub(super) fn read(name: &str, source: &str) -> Result<Mesh, Problems> {
     let mut root = document.root();
     let families = root.optional("ip", families).unwrap_or(Families::Ipv4);
     let collector = collector(root.section("collector"));
-    let services: Vec<_> = root
+    let for_all = sidecar(root.section("sidecar"));
+    let mut services: Vec<_> = root
         .section("services")
         .named()
         .map(|(name, section)| service(&document, name, section))
@@ -82,6 +85,10 @@ pub(super) fn read(name: &str, source: &str) -> Result<Mesh, Problems> {
     root.finish();
     agree(&document, collector, &services);
     document.finish()?;
+    for service in &mut services {
+        // what stands later wins
+        service.sidecar.splice(0..0, for_all.iter().cloned());
+    }
     Ok(Mesh {
         families,
         collector,
@@ -288,6 +295,7 @@ mod tests {
         let text = "
 ip: dual
 collector: {publish: 0.0.0.0:9999}
+sidecar: {mode: trace}
 services:
   web:
     command: [python3, web.py]
@@ -313,8 +321,12 @@ services:
         );
         assert_eq!(
             web.sidecar,
-            [("MESHTRACE_SAMPLING", "10%"), ("MESHTRACE_ROUTES", "/a/{id},/b")]
-                .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            [
+                ("MESHTRACE_MODE", "trace"),
+                ("MESHTRACE_SAMPLING", "10%"),
+                ("MESHTRACE_ROUTES", "/a/{id},/b")
+            ]
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
         );
         assert!(!batch.traced);
     }

@@ -16,6 +16,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::sethostname;
 use tokio::net::unix::pipe;
 use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::console::Console;
@@ -34,6 +35,9 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from
 const ASK_EVERY: Duration = Duration::from_millis(50);
 const OVERDUE: Duration = Duration::from_secs(10);
 
+/// How long to wait for what a program said before it ended.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
 /// A program and where it runs.
 #[derive(Clone, Debug)]
 pub(super) struct Program {
@@ -47,6 +51,8 @@ pub(super) struct Program {
     pub(super) namespace: Netns,
     pub(super) hostname: String,
     pub(super) ready: Ready,
+    /// Whether the user cares when it is ready and when it stops. Troubles are reported in any case.
+    pub(super) reported: bool,
 }
 
 /// When a program counts as ready.
@@ -91,8 +97,8 @@ pub(super) async fn keep(
     let mut pause = PAUSES.0;
     loop {
         let began = Instant::now();
-        let mut started = match start(program, kit).await {
-            Ok(started) => started,
+        let (mut started, output) = match start(program, kit).await {
+            Ok(running) => running,
             Err(error) => {
                 console
                     .trouble(
@@ -107,19 +113,22 @@ pub(super) async fn keep(
             exit = started.exit() => exit,
             () = told(&mut stop) => {
                 terminate(&mut started).await;
-                console.state(&program.name, "stopped").await;
+                hear_out(output).await;
+                program.report(console, "stopped").await;
                 return End::Stopped;
             }
             never = announce(program, console, began, &mut ready) => match never {},
         };
         // what it started does not outlive it: it would keep the port, say
         started.signal(Signal::SIGKILL);
+        hear_out(output).await;
 
         let well = exit == Exit::Code(0);
         let again = match restart {
             Restart::Never => false,
             Restart::OnFailure => !well,
             Restart::Always => true,
+            Restart::OnceReady => ready.is_none(),
         };
         if !again {
             if well {
@@ -150,7 +159,7 @@ pub(super) async fn told(stop: &mut watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }
 
-async fn start(program: &Program, kit: &Kit) -> io::Result<Started> {
+async fn start(program: &Program, kit: &Kit) -> io::Result<(Started, JoinSet<()>)> {
     let [name, arguments @ ..] = program.command.as_slice() else {
         return Err(io::Error::other("the command is empty"));
     };
@@ -174,16 +183,23 @@ async fn start(program: &Program, kit: &Kit) -> io::Result<Started> {
         .reaper
         .start_after(&program.namespace, command, name_the_host)
         .await?;
-    for pipe in [
+    let pipes = [
         started.process.stdout.take().map(OwnedFd::from),
         started.process.stderr.take().map(OwnedFd::from),
-    ] {
-        let Some(pipe) = pipe else { continue };
+    ];
+    let mut output = JoinSet::new();
+    for pipe in pipes.into_iter().flatten() {
         let pipe = pipe::Receiver::from_owned_fd(pipe)?;
         let (console, name) = (kit.console.clone(), program.name.clone());
-        tokio::spawn(async move { console.relay(&name, pipe).await });
+        output.spawn(async move { console.relay(&name, pipe).await });
     }
-    Ok(started)
+    Ok((started, output))
+}
+
+/// Shows the last words of a program that has ended. Whoever else holds its pipes open is not waited for.
+async fn hear_out(mut output: JoinSet<()>) {
+    drop(timeout(LAST_WORDS, async { while output.join_next().await.is_some() {} }).await);
+    output.detach_all();
 }
 
 /// Tells the user and `ready` when the program is ready, then waits for nothing.
@@ -208,8 +224,8 @@ async fn announce(
         sleep(ASK_EVERY).await;
     }
     let seconds = began.elapsed().as_secs_f32();
-    console
-        .state(&program.name, &format!("{} after {seconds:.2} s", program.ready))
+    program
+        .report(console, &format!("{} after {seconds:.2} s", program.ready))
         .await;
     if let Some(ready) = ready.take() {
         // the one who asked may have been told to stop meanwhile
@@ -235,6 +251,12 @@ impl Program {
             Ready::Answering(address) => http::get(address, "/ready")
                 .await
                 .is_ok_and(|response| response.status == 200),
+        }
+    }
+
+    async fn report(&self, console: &Console, what: &str) {
+        if self.reported {
+            console.state(&self.name, what).await;
         }
     }
 

@@ -9,16 +9,19 @@ mod params;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use span::TraceId;
+use tokio::sync::Semaphore;
 
 use self::answer::{Problem, Refused, answer};
 use self::params::Params;
 use crate::store::{Operation, Store};
 use crate::tags::kind_name;
+use crate::time;
 
 type Answer = Result<Response, Refused>;
 type Kept = State<Arc<dyn Store>>;
@@ -34,6 +37,15 @@ pub fn router(store: Arc<dyn Store>) -> Router {
         .route("/api/dependencies", get(dependencies))
         .fallback(unknown_path)
         .with_state(store)
+        .layer(from_fn_with_state(Arc::new(Semaphore::new(QUERIES)), in_turn))
+}
+
+/// Questions that are answered at once. An answer may be large, so others wait.
+const QUERIES: usize = 16;
+
+async fn in_turn(State(turns): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    let _turn = turns.acquire().await;
+    next.run(request).await
 }
 
 async fn services(State(store): Kept) -> Answer {
@@ -69,7 +81,7 @@ async fn operations(State(store): Kept, RawQuery(query): RawQuery) -> Answer {
 async fn search(State(store): Kept, RawQuery(query): RawQuery) -> Answer {
     let mut params = Params::new(query.as_deref());
     let mut ids = params.trace_ids("traceID");
-    let search = params.search(crate::ingest::now());
+    let search = params.search(time::now());
     params.finish()?;
     if ids.is_empty() {
         ids = store
@@ -94,7 +106,7 @@ async fn trace(State(store): Kept, Path(id): Path<String>) -> Answer {
 
 async fn dependencies(State(store): Kept, RawQuery(query): RawQuery) -> Answer {
     let mut params = Params::new(query.as_deref());
-    let window = params.dependency_window(crate::ingest::now());
+    let window = params.dependency_window(time::now());
     params.finish()?;
     let dependencies = store.dependencies(window).await?;
     let dependencies: Vec<_> = dependencies.iter().map(jaeger::dependency).collect();

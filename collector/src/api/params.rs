@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 use span::TraceId;
 
 use super::answer::Refused;
-use crate::duration;
 use crate::query::{Order, Query};
+use crate::time;
 
 /// Traces that one search may ask for: what Jaeger UI offers at most.
 const MAX_LIMIT: usize = 1500;
@@ -167,8 +167,9 @@ impl Params {
     /// A duration in Go's notation, as nanoseconds.
     fn duration(&mut self, name: &'static str) -> Option<u64> {
         let text = self.text(name)?;
-        let parsed = duration::parse(&text).ok_or_else(|| format!("`{text}` is not {}", duration::ALLOWED));
-        self.checked(name, parsed).map(duration::nanos)
+        let parsed =
+            time::parse_duration(&text).ok_or_else(|| format!("`{text}` is not {}", time::DURATION_ALLOWED));
+        self.checked(name, parsed).map(time::nanos)
     }
 
     /// A whole number of `unit` nanoseconds each.
@@ -202,4 +203,35 @@ pub(super) fn trace_id(text: &str) -> Result<TraceId, String> {
     let padded = format!("{text:0>32}");
     TraceId::from_hex(padded.as_bytes())
         .ok_or_else(|| format!("`{text}` is not 1 to 32 hexadecimal digits other than zero"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Whatever is asked is a search with sane bounds or a list of problems.
+        #[test]
+        fn no_question_panics(
+            name in "start|end|lookback|limit|minDuration|maxDuration|tag|tags|order|traceID|endTs|spanKind",
+            value in "[0-9]{1,22}|.{0,20}|-?[0-9.]{1,6}(ns|us|ms|s|m|h|d)",
+            other in "[ -~]{0,40}",
+        ) {
+            let query = form_urlencoded::Serializer::new(other + "&").append_pair(&name, &value).finish();
+            let mut params = Params::new(Some(&query));
+            let ids = params.trace_ids("traceID");
+            let search = params.search(START);
+            params.dependency_window(START);
+            prop_assert!(ids.len() <= MAX_LIMIT);
+            prop_assert!((1..=MAX_LIMIT).contains(&search.limit));
+            if params.finish().is_ok() {
+                prop_assert!(search.start.start() <= search.start.end());
+                prop_assert!(search.duration.start() <= search.duration.end());
+            }
+        }
+    }
+
+    const START: u64 = crate::fixtures::START;
 }

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::post;
-use otlp::receive::{from_protobuf, grpc};
+use otlp::receive::grpc;
 use tonic::{Code, Status};
 
 use super::{Failure, Ingest, READ_TIMEOUT, REQUEST_BYTES};
@@ -33,7 +33,7 @@ async fn export(State(ingest): State<Arc<Ingest>>, request: Request) -> Response
     let whole = AtomicBool::new(false);
     let keep = async |message| {
         whole.store(true, Ordering::Relaxed);
-        let kept = ingest.keep(Transport::Grpc, from_protobuf(message)).await;
+        let kept = ingest.keep(Transport::Grpc, message).await;
         kept.map(|reply| reply.to_protobuf()).map_err(|failure| {
             ingest.count(&failure);
             status(&failure)
@@ -56,15 +56,14 @@ async fn export(State(ingest): State<Arc<Ingest>>, request: Request) -> Response
     response.map(Body::new)
 }
 
-/// The code says whether trying again helps (OTLP 1.x, "Failures"): UNAVAILABLE and ABORTED do, INVALID_ARGUMENT
-/// does not.
+/// The code says whether trying again helps (OTLP 1.x, "Failures"): after UNAVAILABLE it does, after INVALID_ARGUMENT
+/// it does not.
 fn status(failure: &Failure) -> Status {
     let message = failure.to_string();
     match failure {
         Failure::Malformed(_) | Failure::Unsupported(_) | Failure::TooLarge => {
             Status::invalid_argument(message)
         }
-        Failure::TooSlow => Status::aborted(message),
-        Failure::Busy | Failure::Store(_) => Status::unavailable(message),
+        Failure::TooSlow | Failure::Busy | Failure::Store(_) => Status::unavailable(message),
     }
 }

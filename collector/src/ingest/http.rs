@@ -10,7 +10,7 @@ use axum::routing::post;
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use otlp::receive::{BadRequest, Reply, fault_json, fault_protobuf, from_json, from_protobuf};
+use otlp::receive::{BadRequest, Reply, fault_json, fault_protobuf};
 use tonic::Code;
 
 use super::{Failure, Ingest, READ_TIMEOUT, REQUEST_BYTES};
@@ -44,10 +44,11 @@ async fn export(ingest: &Ingest, encoding: Option<Encoding>, request: Request) -
     if gzip {
         body = gunzip(&body)?;
     }
-    match encoding {
-        Encoding::Protobuf => ingest.keep(Transport::HttpProtobuf, from_protobuf(body)).await,
-        Encoding::Json => ingest.keep(Transport::HttpJson, from_json(&body)).await,
-    }
+    let transport = match encoding {
+        Encoding::Protobuf => Transport::HttpProtobuf,
+        Encoding::Json => Transport::HttpJson,
+    };
+    ingest.keep(transport, body).await
 }
 
 async fn read(body: Body) -> Result<Bytes, Failure> {
@@ -115,8 +116,10 @@ impl Encoding {
             Failure::Malformed(_) => (StatusCode::BAD_REQUEST, Code::InvalidArgument),
             Failure::Unsupported(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::InvalidArgument),
             Failure::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Code::InvalidArgument),
-            Failure::TooSlow => (StatusCode::REQUEST_TIMEOUT, Code::Aborted),
-            Failure::Busy | Failure::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable),
+            // 408 would say the same, but OTLP's senders would drop their spans
+            Failure::TooSlow | Failure::Busy | Failure::Store(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable)
+            }
         };
         let message = failure.to_string();
         let mut response = match self {

@@ -1,4 +1,4 @@
-//! Receiving spans: OTLP over gRPC and over HTTP, both ending in [`Ingest::keep`].
+//! Receiving spans: OTLP over gRPC and over HTTP, both ending in `Ingest::keep`.
 //!
 //! A request is read, taken apart span by span and handed to the store before it is answered, so that what was
 //! acknowledged is kept. What it may cost is bounded: its bytes, the time to read it, and how many are worked on at
@@ -8,24 +8,28 @@ mod grpc;
 mod http;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use otlp::receive::{BadRequest, Batch, Reply};
+use bytes::Bytes;
+use otlp::receive::{BadRequest, Batch, Reply, from_json, from_protobuf};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::metrics::{Metrics, RequestFailure, Transport};
 use crate::store::{Store, StoreError};
+use crate::time;
 
 pub use grpc::router as grpc_router;
 pub use http::router as http_router;
 
 /// Bytes of a request, decompressed.
 pub const REQUEST_BYTES: usize = 16 << 20;
+/// Bytes of a request that is not taken apart in passing.
+const LARGE_REQUEST_BYTES: usize = 1 << 20;
 /// Requests that are read and worked on at once. Others wait for [`TURN_TIMEOUT`].
 pub const REQUESTS: usize = 32;
 /// How long a request waits for its turn before it is told to come again.
 pub const TURN_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a request may take to arrive, once it has its turn.
+/// How long a request may take to arrive once it has its turn; over gRPC, to arrive and to be kept.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where requests come in.
@@ -76,11 +80,12 @@ impl Ingest {
         }
     }
 
-    /// Hands the spans of a request to the store. When it returns they are as durable as the store promises.
-    async fn keep(&self, transport: Transport, batch: Result<Batch, BadRequest>) -> Result<Reply, Failure> {
-        let Batch { spans, refused } = batch?;
+    /// Takes a request apart and hands its spans to the store. When it returns they are as durable as the store
+    /// promises.
+    async fn keep(&self, transport: Transport, request: Bytes) -> Result<Reply, Failure> {
+        let Batch { spans, refused } = take_apart(transport, request).await?;
         self.metrics.received(transport, spans.len() as u64, &refused);
-        let appended = self.store.append(spans, now()).await?;
+        let appended = self.store.append(spans, time::now()).await?;
         self.metrics.appended(&appended);
         Ok(Reply::new(&refused))
     }
@@ -97,8 +102,16 @@ impl Ingest {
     }
 }
 
-/// The time, in nanoseconds since the Unix epoch.
-pub(crate) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    crate::duration::nanos(since)
+/// A large request, which takes long, is taken apart on a thread where that holds nobody up.
+async fn take_apart(transport: Transport, request: Bytes) -> Result<Batch, Failure> {
+    let large = request.len() > LARGE_REQUEST_BYTES;
+    let work = move || match transport {
+        Transport::Grpc | Transport::HttpProtobuf => from_protobuf(request),
+        Transport::HttpJson => from_json(&request),
+    };
+    if large {
+        let done = tokio::task::spawn_blocking(work).await;
+        return Ok(done.map_err(|_| Failure::Busy)??);
+    }
+    Ok(work()?)
 }

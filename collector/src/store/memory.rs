@@ -137,11 +137,14 @@ impl Store for Memory {
     }
 
     async fn search(&self, query: &Query) -> Result<Vec<Summary>, StoreError> {
-        let traces = self.snapshot();
-        let summaries = traces.iter().filter_map(|(id, spans)| query.summary(*id, spans));
-        let mut found = summaries.collect();
-        query.rank(&mut found);
-        Ok(found)
+        let (traces, query) = (self.snapshot(), query.clone());
+        aside(move || {
+            let summaries = traces.iter().filter_map(|(id, spans)| query.summary(*id, spans));
+            let mut found = summaries.collect();
+            query.rank(&mut found);
+            found
+        })
+        .await
     }
 
     async fn services(&self) -> Result<Vec<String>, StoreError> {
@@ -153,13 +156,17 @@ impl Store for Memory {
     }
 
     async fn dependencies(&self, start: RangeInclusive<u64>) -> Result<Vec<Dependency>, StoreError> {
-        let mut calls = Calls::default();
-        for (_, spans) in self.snapshot() {
-            if spans.iter().any(|span| start.contains(&span.start)) {
-                calls.add(&spans);
+        let traces = self.snapshot();
+        aside(move || {
+            let mut calls = Calls::default();
+            for (_, spans) in traces {
+                if spans.iter().any(|span| start.contains(&span.start)) {
+                    calls.add(&spans);
+                }
             }
-        }
-        Ok(calls.finish())
+            calls.finish()
+        })
+        .await
     }
 
     async fn size(&self) -> Result<Size, StoreError> {
@@ -170,6 +177,12 @@ impl Store for Memory {
             bytes: state.bytes,
         })
     }
+}
+
+/// Looks at every span there is, on a thread where that holds nobody up.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| StoreError::Unavailable(error.to_string()))
 }
 
 impl State {

@@ -3,6 +3,7 @@
 //! `suite!(make)` in a backend's tests makes a test of each. `make(bytes, age)` is an empty store that keeps about
 //! that many bytes, and a trace for that many nanoseconds.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 
 use otlp::model::{Kind, Status};
@@ -33,6 +34,7 @@ macro_rules! suite {
             too_many_bytes_drop_the_oldest_traces_and_stay_within_the_limit,
             a_dropped_trace_begins_anew,
             nothing_dropped_is_listed_any_more,
+            the_books_balance_whatever_comes,
         }
     };
 }
@@ -353,4 +355,42 @@ pub(super) fn nothing_dropped_is_listed_any_more(make: Make<'_>) {
     assert_eq!(wait(store.services()), [""; 0]);
     assert_eq!(wait(store.operations("a")), []);
     assert_eq!(wait(store.size()), Size::default());
+}
+
+/// Random spans, repeats, joins (cycles and second words among them) and expiry: what is kept, what was repeated and
+/// what was dropped always add up to what came, and readers agree with the size.
+pub(super) fn the_books_balance_whatever_comes(make: Make<'_>) {
+    let span = (1u64..8, 1u64..6, proptest::option::of(1u64..8)).prop_map(|(trace, id, provisional)| {
+        let span = span(["a", "b"][trace as usize % 2], trace, id);
+        match provisional {
+            Some(provisional) => span.with(resolves(provisional)),
+            None => span,
+        }
+    });
+    let batches = proptest::collection::vec((proptest::collection::vec(span, 0..6), any::<bool>()), 0..12);
+    proptest!(ProptestConfig::with_cases(64), |(batches in batches)| {
+        let store = make(PLENTY, 3);
+        let (mut came, mut dropped) = (0, 0);
+        for (turn, (spans, expire)) in (10..).zip(batches) {
+            came += spans.len() as u64;
+            wait(store.append(spans, turn));
+            if expire {
+                dropped += wait(store.expire(turn)).spans;
+            }
+            let size = wait(store.size());
+            prop_assert!(size.spans + dropped <= came);
+            let everything = Query { limit: 1000, ..Query::default() };
+            let found = wait(store.search(&everything));
+            prop_assert_eq!(found.len() as u64, size.traces);
+            prop_assert_eq!(found.iter().map(|summary| summary.spans as u64).sum::<u64>(), size.spans);
+            for summary in found {
+                let trace = &wait(store.traces(&[summary.trace_id]))[0];
+                let distinct: BTreeSet<_> = trace.spans.iter().map(|span| span.span_id).collect();
+                prop_assert_eq!((trace.id, distinct.len()), (summary.trace_id, summary.spans));
+            }
+        }
+        wait(store.expire(u64::MAX));
+        prop_assert_eq!(wait(store.size()), Size::default());
+        prop_assert_eq!(wait(store.services()), [""; 0]);
+    });
 }

@@ -4,7 +4,7 @@
 //! asks for the [`Cause`] of an outbound call that carries no context of its own. The answer is either certain or
 //! `Unknown`: a wrong link is worse than a missing one.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// What is known of the inbound request that caused an outbound call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,8 @@ pub struct Ticket(u64);
 /// (`P`, its span's context).
 #[derive(Debug)]
 pub struct InFlight<P> {
-    requests: HashMap<u64, P>,
+    /// Oldest first. Few at a time, so that an ordered map is quicker than a hashed one.
+    requests: BTreeMap<u64, P>,
     next: u64,
     /// How many requests may be remembered; those beyond are counted only.
     bound: usize,
@@ -36,7 +37,7 @@ impl<P: Copy> InFlight<P> {
     /// flight it would be anyway.
     pub fn new(bound: usize) -> Self {
         Self {
-            requests: HashMap::new(),
+            requests: BTreeMap::new(),
             next: 0,
             bound,
             uncounted: 0,

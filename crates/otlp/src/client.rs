@@ -2,10 +2,14 @@
 //!
 //! The request is already protobuf when it comes here, so gRPC only frames it.
 
+use std::io;
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
+use http::Uri;
 use http::uri::PathAndQuery;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
@@ -41,11 +45,16 @@ pub struct Client {
 }
 
 impl Client {
-    /// `address` is `http://host:port`. `timeout` is for one request.
+    /// `address` is `http://host:port`. `timeout` is for one request. `dial` makes the connection to a host and port:
+    /// whose traffic is redirected has to mark its own.
     ///
     /// # Errors
     /// The address is none, or not http.
-    pub fn new(address: &str, sender: Sender, timeout: Duration) -> Result<Self, BadAddress> {
+    pub fn new<D, F>(address: &str, sender: Sender, timeout: Duration, dial: D) -> Result<Self, BadAddress>
+    where
+        D: Fn(String, u16) -> F + Clone + Send + 'static,
+        F: Future<Output = io::Result<TcpStream>> + Send + 'static,
+    {
         let bad = || BadAddress {
             address: address.to_owned(),
         };
@@ -56,11 +65,15 @@ impl Client {
         }
         let endpoint = endpoint
             .connect_timeout(timeout)
-            .tcp_nodelay(true)
             .http2_keep_alive_interval(Duration::from_secs(30))
             .keep_alive_while_idle(false);
+        let connector = tower::service_fn(move |uri: Uri| {
+            let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+            let dialled = dial(host, uri.port_u16().unwrap_or(80));
+            async { dialled.await.map(TokioIo::new) }
+        });
         Ok(Self {
-            channel: endpoint.connect_lazy(),
+            channel: endpoint.connect_with_connector_lazy(connector),
             sender,
             timeout,
         })

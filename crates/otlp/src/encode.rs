@@ -97,6 +97,32 @@ impl SpanEncoder {
         self.buffer.len() - value.len()..self.buffer.len()
     }
 
+    /// An attribute whose value is the text that `parts` make together. As [`SpanEncoder::text`] otherwise.
+    pub fn joined(&mut self, key: &str, parts: &[&[u8]]) -> Range<usize> {
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        if length > VALUE_BYTES_MAX || parts.iter().any(|part| !part.is_ascii()) {
+            return self.text(key, &parts.concat());
+        }
+        self.attribute(key, bytes_len(length));
+        wire::tag(&mut self.buffer, 1, wire::Wire::Bytes);
+        wire::varint(&mut self.buffer, length as u64);
+        for part in parts {
+            self.buffer.extend_from_slice(part);
+        }
+        self.buffer.len() - length..self.buffer.len()
+    }
+
+    /// An attribute whose value is a word of ours.
+    pub fn word(&mut self, key: &str, value: &'static str) {
+        self.attribute(key, bytes_len(value.len()));
+        wire::bytes(&mut self.buffer, 1, value.as_bytes());
+    }
+
+    /// What another span has been given: attributes that many spans share are written once.
+    pub fn extend(&mut self, shared: &SpanEncoder) {
+        self.buffer.extend_from_slice(&shared.buffer);
+    }
+
     /// What was written there; empty if nothing was.
     pub fn written(&self, range: Range<usize>) -> &[u8] {
         self.buffer.get(range).unwrap_or_default()
@@ -150,8 +176,19 @@ impl SpanEncoder {
 
     /// `KeyValue` and the head of its `AnyValue`, which takes `any` bytes more.
     fn attribute(&mut self, key: &str, any: usize) {
+        let pair = bytes_len(key.len()) + bytes_len(any);
+        if let (Ok(pair @ ..0x80), Ok(key_len), Ok(any)) =
+            (u8::try_from(pair), u8::try_from(key.len()), u8::try_from(any))
+        {
+            // nearly always: each length takes one byte, because the whole does
+            self.buffer
+                .extend_from_slice(&[wire::head(9), pair, wire::head(1), key_len]);
+            self.buffer.extend_from_slice(key.as_bytes());
+            self.buffer.extend_from_slice(&[wire::head(2), any]);
+            return;
+        }
         wire::tag(&mut self.buffer, 9, wire::Wire::Bytes);
-        wire::varint(&mut self.buffer, (bytes_len(key.len()) + bytes_len(any)) as u64);
+        wire::varint(&mut self.buffer, pair as u64);
         wire::bytes(&mut self.buffer, 1, key.as_bytes());
         wire::tag(&mut self.buffer, 2, wire::Wire::Bytes);
         wire::varint(&mut self.buffer, any as u64);

@@ -183,25 +183,19 @@ impl Span {
     /// About how many bytes it takes in memory, without its resource and scope.
     pub fn size(&self) -> usize {
         let status = match &self.status {
-            Status::Error(message) => message.capacity(),
+            Status::Error(message) => heap(message.capacity()),
             Status::Unset | Status::Ok => 0,
         };
-        let events: usize = self
-            .events
-            .iter()
-            .map(|event| size_of::<Event>() + event.name.capacity() + attributes_size(&event.attributes))
-            .sum();
-        let links: usize = self
-            .links
-            .iter()
-            .map(|link| size_of::<Link>() + link.trace_state.capacity() + attributes_size(&link.attributes))
-            .sum();
+        let event = |event: &Event| heap(event.name.capacity()) + attributes_size(&event.attributes);
+        let link = |link: &Link| heap(link.trace_state.capacity()) + attributes_size(&link.attributes);
         size_of::<Self>()
-            + self.name.capacity()
-            + self.trace_state.capacity()
+            + heap(self.name.capacity())
+            + heap(self.trace_state.capacity())
             + attributes_size(&self.attributes)
-            + events
-            + links
+            + heap(size_of_val(&*self.events))
+            + self.events.iter().map(event).sum::<usize>()
+            + heap(size_of_val(&*self.links))
+            + self.links.iter().map(link).sum::<usize>()
             + status
     }
 }
@@ -240,12 +234,11 @@ impl Value {
     fn heap_size(&self) -> usize {
         match self {
             Self::Empty | Self::Bool(_) | Self::Int(_) | Self::Double(_) => 0,
-            Self::String(text) => text.capacity(),
-            Self::Bytes(bytes) => bytes.capacity(),
-            Self::Array(items) => items
-                .iter()
-                .map(|item| size_of::<Self>() + item.heap_size())
-                .sum(),
+            Self::String(text) => heap(text.capacity()),
+            Self::Bytes(bytes) => heap(bytes.capacity()),
+            Self::Array(items) => {
+                heap(size_of_val(&**items)) + items.iter().map(Self::heap_size).sum::<usize>()
+            }
             Self::Map(entries) => attributes_size(entries),
         }
     }
@@ -260,8 +253,11 @@ pub fn find<'a>(attributes: &'a [Attribute], key: &str) -> Option<&'a Value> {
 }
 
 fn attributes_size(attributes: &[Attribute]) -> usize {
-    attributes
-        .iter()
-        .map(|attribute| size_of::<Attribute>() + attribute.key.capacity() + attribute.value.heap_size())
-        .sum()
+    let one = |attribute: &Attribute| heap(attribute.key.capacity()) + attribute.value.heap_size();
+    heap(size_of_val(attributes)) + attributes.iter().map(one).sum::<usize>()
+}
+
+/// What an allocation of that many bytes costs: allocators keep a header and round up.
+fn heap(bytes: usize) -> usize {
+    if bytes == 0 { 0 } else { bytes + 16 }
 }

@@ -9,6 +9,7 @@ pub(crate) enum Wire {
     Fixed32 = 5,
 }
 
+#[inline]
 pub(crate) fn varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push((value & 0x7f) as u8 | 0x80);
@@ -17,13 +18,25 @@ pub(crate) fn varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
+#[inline]
 pub(crate) fn tag(out: &mut Vec<u8>, field: u32, wire: Wire) {
     varint(out, u64::from(field << 3 | wire as u32));
 }
 
-pub(crate) fn bytes(out: &mut Vec<u8>, field: u32, value: &[u8]) {
-    tag(out, field, Wire::Bytes);
-    varint(out, value.len() as u64);
+/// The tag of a field below 16 that holds bytes.
+pub(crate) const fn head(field: u8) -> u8 {
+    field << 3 | Wire::Bytes as u8
+}
+
+#[inline]
+pub(crate) fn bytes(out: &mut Vec<u8>, field: u8, value: &[u8]) {
+    match u8::try_from(value.len()) {
+        Ok(length @ ..0x80) => out.extend_from_slice(&[head(field), length]),
+        _ => {
+            out.push(head(field));
+            varint(out, value.len() as u64);
+        }
+    }
     out.extend_from_slice(value);
 }
 

@@ -11,6 +11,7 @@ use opentelemetry_proto::tonic::common::v1::{
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status, span};
+use otlp::encode;
 use otlp::model::{self, Kind, Value};
 use otlp::receive::{Batch, Reason, from_json, from_protobuf, limits};
 use proptest::prelude::*;
@@ -415,6 +416,73 @@ fn a_request_cut_short_is_refused_as_a_whole() {
             from_protobuf(Bytes::copy_from_slice(&bytes[..length])).is_err(),
             "{length} bytes"
         );
+    }
+}
+
+#[test]
+fn what_a_sidecar_encodes_is_read_as_it_was_meant() {
+    let context = ::span::SpanContext {
+        trace_id: ::span::TraceId::from_u64(7).unwrap(),
+        span_id: ::span::SpanId::from_u64(8).unwrap(),
+        flags: ::span::TraceFlags::SAMPLED,
+    };
+    let mut encoder = encode::SpanEncoder::new(Vec::new());
+    encoder.context(&context, ::span::SpanId::from_u64(9), true);
+    encoder.name("GET /accounts/{id}");
+    encoder.kind(encode::Kind::Client);
+    encoder.times(START, START + 1);
+    encoder.text("meshtrace.link.kind", b"exact");
+    encoder.double("meshtrace.link.confidence", 1.0);
+    encoder.int("http.response.status_code", 503);
+    encoder.error("503");
+    let mut request = Vec::new();
+    encode::append(&mut request, &encoder);
+    let sender = encode::Sender::new(
+        &[("service.name".to_owned(), "cashier".to_owned())],
+        ("meshtrace", "1"),
+    );
+    let request = [sender.head(&request), request].concat();
+
+    let batch = from_protobuf(request.into()).unwrap();
+    assert_eq!(batch.refused.total(), 0);
+    let span = &batch.spans[0];
+    assert_eq!((span.trace_id, span.span_id), (context.trace_id, context.span_id));
+    assert_eq!(
+        (span.service(), &*span.name, span.kind),
+        ("cashier", "GET /accounts/{id}", Kind::Client)
+    );
+    assert_eq!(
+        (span.parent_id.unwrap().as_u64(), span.duration(), span.is_error()),
+        (9, 1, true)
+    );
+    assert_eq!(
+        span.attribute("meshtrace.link.kind"),
+        Some(&Value::String("exact".to_owned()))
+    );
+    assert_eq!(
+        span.attribute("meshtrace.link.confidence"),
+        Some(&Value::Double(1.0))
+    );
+    assert_eq!(
+        span.attribute("http.response.status_code"),
+        Some(&Value::Int(503))
+    );
+}
+
+#[test]
+fn an_envelope_of_another_shape_is_refused_with_its_place() {
+    for (json, what) in [
+        (r#"{"resourceSpans":{}}"#, "expected a list"),
+        (r#"{"resourceSpans":[7]}"#, "expected struct ResourceSpans"),
+        (
+            r#"{"resourceSpans":[{"scopeSpans":[{"spans":3}]}]}"#,
+            "expected a list",
+        ),
+        (r#"{"resourceSpans":["#, "EOF"),
+        ("7", "expected struct Request"),
+    ] {
+        let error = from_json(json.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains(what), "{json}: {error}");
     }
 }
 

@@ -19,11 +19,3 @@ pub fn listen() -> io::Result<impl Future<Output = &'static str>> {
         interrupt.poll_recv(context).map(|_| "SIGINT")
     }))
 }
-
-/// Resolves when the program is asked to stop; see [`listen`], which it calls when it is first polled.
-///
-/// # Errors
-/// The handlers cannot be installed.
-pub async fn requested() -> io::Result<&'static str> {
-    Ok(listen()?.await)
-}

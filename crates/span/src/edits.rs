@@ -21,7 +21,7 @@ impl Edits {
     /// The field at `index`, as the head was read, gets the value that `write` appends.
     pub fn replace(&mut self, index: usize, write: impl FnOnce(&mut Vec<u8>)) {
         let value = self.append(write);
-        self.replaced.push((index, value));
+        self.put(index, value);
     }
 
     /// As [`replace`](Self::replace), but a value that turns out to be what it was `before` is no edit.
@@ -30,7 +30,7 @@ impl Edits {
         if self.value(&value) == before {
             self.text.truncate(value.start);
         } else {
-            self.replaced.push((index, value));
+            self.put(index, value);
         }
     }
 
@@ -40,7 +40,7 @@ impl Edits {
         self.added.push((name, value));
     }
 
-    /// The fields to be replaced, in the order of the edits, not of the head: where each stands in it, and its new value.
+    /// The fields to be replaced, in the order of the head: where each stands in it, and its new value.
     pub fn replaced(&self) -> impl Iterator<Item = (usize, &[u8])> {
         self.replaced
             .iter()
@@ -55,6 +55,12 @@ impl Edits {
     /// Whether the head passes as it is.
     pub fn is_empty(&self) -> bool {
         self.replaced.is_empty() && self.added.is_empty()
+    }
+
+    /// In its place: dialects are written in the order of precedence, and a head is rewritten from front to back.
+    fn put(&mut self, index: usize, value: Range<usize>) {
+        let place = self.replaced.partition_point(|(other, _)| *other <= index);
+        self.replaced.insert(place, (index, value));
     }
 
     fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
@@ -73,12 +79,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn edits_come_out_as_they_were_made_until_they_are_cleared() {
+    fn edits_come_out_in_the_order_of_the_head_until_they_are_cleared() {
         let mut edits = Edits::default();
         edits.replace(3, |out| out.extend_from_slice(b"three"));
         edits.add("b3", |out| out.push(b'0'));
         edits.replace(1, |_| ());
-        assert!(edits.replaced().eq([(3, b"three".as_slice()), (1, b"")]));
+        assert!(edits.replaced().eq([(1, b"".as_slice()), (3, b"three")]));
         assert!(edits.added().eq([("b3", b"0".as_slice())]));
         edits.clear();
         assert!(edits.is_empty());

@@ -139,7 +139,8 @@ fn destination(client: &TcpStream, listener: Listener, settings: &Settings) -> R
     }
 }
 
-async fn dial(destination: SocketAddr, mark: Option<u32>) -> std::io::Result<TcpStream> {
+/// Connects to `destination`, with the mark that tells our own connections from those that are redirected.
+pub(crate) async fn dial(destination: SocketAddr, mark: Option<u32>) -> std::io::Result<TcpStream> {
     let socket = if destination.is_ipv4() {
         TcpSocket::new_v4()?
     } else {

@@ -9,7 +9,6 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -160,7 +159,9 @@ impl Flow {
                 }
                 self.bytes = self.bytes.saturating_add(input.len() as u64);
                 scratch.out.clear();
-                let read = Instant::now();
+                if side == Side::Client {
+                    watcher.observed.read();
+                }
                 let passed = watcher
                     .watch
                     .on_bytes(side, input, &mut scratch.out, watcher.observed);
@@ -171,7 +172,7 @@ impl Flow {
                 };
                 self.send(bytes, to.as_mut(), context).map_err(|_| other)?;
                 if passed == Passed::Edited {
-                    watcher.observed.held(read.elapsed());
+                    watcher.observed.written();
                 }
                 watcher.watch.give_up(&mut watcher.released, watcher.observed);
                 Poll::Ready(Ok(()))

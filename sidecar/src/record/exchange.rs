@@ -6,17 +6,18 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use causality::Ticket;
 use otlp::encode::{Kind, SpanEncoder};
 use span::{Field, Tracestate};
 
+use super::clock::nanos;
 use super::redact::{self, REDACTED, Target};
-use super::{Lineage, Observed, Recorder, unix_nanos};
+use super::{Lineage, Observed, Recorder};
 use crate::grpc;
 use crate::metrics::{Direction, Unrecorded};
-use crate::tap::{End, Exchange, RequestHead, Side, Version};
+use crate::tap::{End, Exchange, RequestHead, Side};
 
 /// The methods that may stand in a span's name; any other is `_OTHER` (semantic conventions, `http.request.method`).
 const METHODS: [&str; 10] = [
@@ -28,7 +29,9 @@ pub struct Recorded {
     recorder: Arc<Recorder>,
     direction: Direction,
     lineage: Lineage,
-    began: (SystemTime, Instant),
+    began: Instant,
+    /// The same, in nanoseconds since 1970.
+    start: u64,
     ticket: Option<Ticket>,
     /// The span, if there is to be one.
     span: Option<SpanEncoder>,
@@ -50,15 +53,15 @@ impl Recorded {
     pub(super) fn start(
         observed: &Observed,
         head: &RequestHead<'_>,
+        known: &Known<'_>,
         lineage: Lineage,
         tracestate: Option<Tracestate<'_>>,
         ticket: Option<Ticket>,
     ) -> Self {
         let pod = &observed.recorder.pod;
-        pod.metrics.started.inc();
-        pod.metrics.link(lineage.link);
-        pod.metrics.requests_open.inc();
+        pod.metrics.begun(lineage.link);
         let recording = lineage.context.flags.is_sampled() && pod.queue.is_some();
+        let (start, span) = observed.recorder.open(observed.read, recording);
         let method = METHODS
             .into_iter()
             .find(|known| known.as_bytes() == head.method)
@@ -67,16 +70,14 @@ impl Recorded {
             recorder: Arc::clone(&observed.recorder),
             direction: observed.direction,
             lineage,
-            began: (SystemTime::now(), Instant::now()),
+            began: observed.read,
+            start,
             ticket,
-            span: recording.then(|| observed.recorder.encoder()),
+            span,
             method,
             path: 0..0,
-            probe: is_probe(observed, head),
-            grpc: head
-                .fields
-                .iter()
-                .any(|field| field.is("content-type") && grpc::is(field.value)),
+            probe: observed.direction == Direction::Inbound && known.is_probe(&pod.settings.probe_paths),
+            grpc: known.grpc,
             status: None,
             grpc_status: None,
             request_bytes: 0,
@@ -84,66 +85,52 @@ impl Recorded {
             messages: [0; 2],
             ended: false,
         };
-        recorded.describe(observed, head, tracestate);
+        recorded.describe(observed, head, known, tracestate);
         recorded
     }
 
     /// What the head says.
-    fn describe(&mut self, observed: &Observed, head: &RequestHead<'_>, tracestate: Option<Tracestate<'_>>) {
+    fn describe(
+        &mut self,
+        observed: &Observed,
+        head: &RequestHead<'_>,
+        known: &Known<'_>,
+        tracestate: Option<Tracestate<'_>>,
+    ) {
         let Some(span) = &mut self.span else { return };
         let settings = &self.recorder.pod.settings;
-        let target = Target::read(head.target);
-        let authority = head
-            .authority
-            .map(redact::without_user)
-            .or(target.authority)
-            .unwrap_or_default();
-        let (host, port) = redact::host_and_port(authority);
+        let target = &known.target;
         let query = target
             .query
             .map(|query| if settings.redact_query { REDACTED } else { query });
 
         if self.grpc {
-            span.text("rpc.system.name", b"grpc");
+            span.word("rpc.system.name", "grpc");
             // `/package.Service/Method`, without its first slash
             self.path = span.text("rpc.method", target.path.get(1..).unwrap_or_default());
         } else {
-            span.text("http.request.method", self.method.as_bytes());
+            span.word("http.request.method", self.method);
             if self.method == "_OTHER" {
                 span.text("http.request.method_original", head.method);
             }
             self.path = match self.direction {
                 Direction::Inbound => {
-                    span.text("url.scheme", b"http");
+                    span.word("url.scheme", "http");
                     if let Some(query) = query {
                         span.text("url.query", query);
                     }
                     span.text("url.path", target.path)
                 }
                 Direction::Outbound => {
-                    let before = [b"http://".as_slice(), authority];
-                    let after = query
-                        .map(|query| [b"?".as_slice(), query].concat())
-                        .unwrap_or_default();
-                    let parts = [before.concat(), target.path.to_vec(), after];
-                    let whole = span.text("url.full", &parts.concat());
-                    let start = whole.start + authority.len() + 7;
+                    let (mark, query) = query.map_or((b"".as_slice(), b"".as_slice()), |query| (b"?", query));
+                    let parts = [b"http://".as_slice(), known.authority, target.path, mark, query];
+                    let whole = span.joined("url.full", &parts);
+                    let start = whole.start + known.authority.len() + 7;
                     start..start + target.path.len()
                 }
             };
         }
-        span.text("network.protocol.version", version(head.version));
-        if !host.is_empty() {
-            span.text("server.address", host);
-        }
-        if let Some(port) = port {
-            span.int("server.port", i64::from(port));
-        }
-        span.text("network.peer.address", observed.peer_address.as_bytes());
-        span.int("network.peer.port", i64::from(observed.peer.port()));
-        if let Some(agent) = head.fields.iter().find(|field| field.is("user-agent")) {
-            span.text("user_agent.original", agent.value);
-        }
+        span.extend(observed.shared.attributes());
         if let Some(state) = tracestate {
             span.trace_state(&state.to_string());
         }
@@ -160,36 +147,29 @@ impl Recorded {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        let recorder = Arc::clone(&self.recorder);
-        let pod = &recorder.pod;
-        let took = self.began.1.elapsed();
-        if let Some(ticket) = self.ticket.take() {
+        let (ticket, span) = (self.ticket.take(), self.span.take());
+        let pod = &self.recorder.pod;
+        let took = self.began.elapsed();
+        if let Some(ticket) = ticket {
             pod.in_flight().end(ticket);
         }
-        pod.metrics.requests_open.dec();
         pod.metrics.request(self.direction, end, self.status, took);
         let succeeded = matches!(end, Some(End::Complete)) && self.status.is_some_and(|status| status < 400);
-        let Some(mut span) = self.span.take() else {
+        let Some(mut span) = span else {
             let sampled = self.lineage.context.flags.is_sampled();
-            pod.metrics.unrecorded(if sampled {
+            return pod.metrics.unrecorded(if sampled {
                 Unrecorded::NoCollector
             } else {
                 Unrecorded::NotSampled
             });
-            return;
         };
         if self.probe && succeeded {
             pod.metrics.unrecorded(Unrecorded::Probe);
-            recorder.discard(span);
-            return;
+            return self.recorder.discard(span);
         }
+        span.times(self.start, self.start.saturating_add(nanos(took)));
         self.conclude(&mut span, end, succeeded);
-        let start = unix_nanos(self.began.0);
-        span.times(
-            start,
-            start.saturating_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX)),
-        );
-        recorder.export(span);
+        self.recorder.export(span);
     }
 
     /// What is known only now.
@@ -212,7 +192,7 @@ impl Recorded {
                 span.int(key, i64::try_from(value).unwrap_or(i64::MAX));
             }
         }
-        span.text("meshtrace.link.kind", self.lineage.link.name().as_bytes());
+        span.word("meshtrace.link.kind", self.lineage.link.name());
         if !matches!(end, Some(End::Complete)) {
             span.text("meshtrace.end", end.map_or("cancelled", End::name).as_bytes());
         }
@@ -277,7 +257,7 @@ impl Recorded {
     }
 }
 
-impl Exchange for Recorded {
+impl Exchange for Box<Recorded> {
     fn request_body(&mut self, bytes: u64) {
         self.request_bytes = self.request_bytes.saturating_add(bytes);
     }
@@ -330,26 +310,44 @@ impl Drop for Recorded {
     }
 }
 
-fn version(version: Version) -> &'static [u8] {
-    match version {
-        Version::Http10 => b"1.0",
-        Version::Http11 => b"1.1",
-        Version::Http2 => b"2",
-    }
+/// What of a head decides how it is described.
+pub(super) struct Known<'a> {
+    target: Target<'a>,
+    /// Host and port, without user information; empty if there are none.
+    pub(super) authority: &'a [u8],
+    pub(super) agent: Option<&'a [u8]>,
+    grpc: bool,
 }
 
-/// Whether only a probe asks for this: the kubelet's own, or a configured path.
-fn is_probe(observed: &Observed, head: &RequestHead<'_>) -> bool {
-    let settings = &observed.recorder.pod.settings;
-    observed.direction == Direction::Inbound
-        && (head
-            .fields
-            .iter()
-            .any(|field| field.is("user-agent") && field.value.starts_with(b"kube-probe/"))
-            || (!settings.probe_paths.is_empty() && {
-                let path = Target::read(head.target).path;
-                settings.probe_paths.iter().any(|probe| probe.as_bytes() == path)
-            }))
+impl<'a> Known<'a> {
+    pub(super) fn read(head: &RequestHead<'a>) -> Self {
+        let target = Target::read(head.target);
+        let authority = head
+            .authority
+            .map(redact::without_user)
+            .or(target.authority)
+            .unwrap_or_default();
+        let mut known = Self {
+            target,
+            authority,
+            agent: None,
+            grpc: false,
+        };
+        for field in head.fields {
+            match field.name.len() {
+                10 if field.is("user-agent") => known.agent = Some(field.value),
+                12 if field.is("content-type") => known.grpc = grpc::is(field.value),
+                _ => {}
+            }
+        }
+        known
+    }
+
+    /// Whether only a probe asks for this: the kubelet's own, or a configured path.
+    fn is_probe(&self, paths: &[String]) -> bool {
+        self.agent.is_some_and(|agent| agent.starts_with(b"kube-probe/"))
+            || paths.iter().any(|path| path.as_bytes() == self.target.path)
+    }
 }
 
 /// The headers that are to be kept, each with all its values.

@@ -3,14 +3,16 @@
 //! [`Observed::begin`] tells the whole story in the order it happens. Nothing here ever waits, and nothing here can
 //! keep a request from going on.
 
+mod clock;
 mod exchange;
 pub mod redact;
 pub mod routes;
+mod shared;
 pub mod tls;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use causality::{Cause, InFlight, Ticket};
 use otlp::encode::SpanEncoder;
@@ -18,9 +20,11 @@ use rand::rngs::{SmallRng, SysRng};
 use rand::{Rng, SeedableRng};
 use span::{Edits, Parent, Seen, SpanContext, SpanId, TraceFlags, TraceId};
 
-pub use exchange::Recorded;
-
+use self::clock::Clock;
+use self::exchange::Known;
+pub use self::exchange::Recorded;
 use self::routes::Routes;
+use self::shared::Shared;
 use crate::config::Settings;
 use crate::export::{Loss, Queue};
 use crate::metrics::{Direction, Metrics, Unrecorded};
@@ -109,6 +113,7 @@ pub struct Recorder {
 /// What a worker has for itself.
 struct Own {
     random: SmallRng,
+    clock: Clock,
     spare: Vec<Vec<u8>>,
 }
 
@@ -129,6 +134,7 @@ impl Recorder {
             pod,
             own: Mutex::new(Own {
                 random,
+                clock: Clock::new(),
                 spare: Vec::new(),
             }),
         })
@@ -187,9 +193,14 @@ impl Recorder {
         self.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An empty span.
-    fn encoder(&self) -> SpanEncoder {
-        SpanEncoder::new(self.own().spare.pop().unwrap_or_default())
+    /// When a span begins that begins at `instant`, in nanoseconds since 1970, and, if it is to be recorded, the span.
+    fn open(&self, instant: Instant, recording: bool) -> (u64, Option<SpanEncoder>) {
+        let mut own = self.own();
+        let start = own.clock.unix_nanos(instant);
+        (
+            start,
+            recording.then(|| SpanEncoder::new(own.spare.pop().unwrap_or_default())),
+        )
     }
 
     /// A span is finished. It waits for its batch, or is lost and counted.
@@ -217,8 +228,9 @@ pub struct Observed {
     direction: Direction,
     /// The client of an inbound connection, the server of an outbound one.
     peer: SocketAddr,
-    /// Its address as text.
-    peer_address: String,
+    shared: Shared,
+    /// When the bytes that are being looked at were read.
+    read: Instant,
 }
 
 impl Observed {
@@ -228,7 +240,8 @@ impl Observed {
             recorder,
             direction,
             peer,
-            peer_address: peer.ip().to_canonical().to_string(),
+            shared: Shared::default(),
+            read: Instant::now(),
         }
     }
 
@@ -237,9 +250,14 @@ impl Observed {
         &self.recorder.pod.metrics
     }
 
-    /// Bytes with a request head among them were in the sidecar for that long.
-    pub fn held(&self, took: Duration) {
-        self.metrics().added_latency(took);
+    /// The client's next bytes have just been read.
+    pub fn read(&mut self) {
+        self.read = Instant::now();
+    }
+
+    /// They have been written, with a request head among them.
+    pub fn written(&self) {
+        self.metrics().added_latency(self.read.elapsed());
     }
 
     /// Whose child the request's span is. What the application sent always wins; otherwise an outbound call belongs to
@@ -277,9 +295,9 @@ impl Observed {
 }
 
 impl Observer for Observed {
-    type Exchange = Recorded;
+    type Exchange = Box<Recorded>;
 
-    fn begin(&mut self, head: &RequestHead<'_>, edits: &mut Edits) -> Recorded {
+    fn begin(&mut self, head: &RequestHead<'_>, edits: &mut Edits) -> Box<Recorded> {
         let seen = span::read(head.fields);
         for dialect in seen.malformed().iter() {
             self.metrics().malformed(dialect);
@@ -288,8 +306,11 @@ impl Observer for Observed {
         let configured = self.recorder.pod.settings.propagate;
         span::write(&seen, &lineage.context, lineage.parent, configured, edits);
         let ticket = self.in_flight(lineage.context);
+        let known = Known::read(head);
+        self.shared
+            .update(self.peer, head.version, known.authority, known.agent);
         let tracestate = seen.parent().and_then(|parent| parent.tracestate);
-        Recorded::start(self, head, lineage, tracestate, ticket)
+        Box::new(Recorded::start(self, head, &known, lineage, tracestate, ticket))
     }
 
     fn left_stale(&mut self, _: &[u8]) {
@@ -297,12 +318,7 @@ impl Observer for Observed {
     }
 
     fn left_unseen(&mut self) {
+        self.metrics().begun_otherwise.inc();
         self.metrics().unrecorded(Unrecorded::TooManyOpen);
     }
-}
-
-/// Nanoseconds since 1970, by the wall clock.
-pub(crate) fn unix_nanos(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH)
-        .map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }

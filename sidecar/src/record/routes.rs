@@ -4,12 +4,19 @@ use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
-/// The most templates that are learned. A path that would need one more has no route.
-const LEARNED_MAX: usize = 256;
+/// The most points at which learned routes may part or end. A path that would need one more has no route.
+const NODES_MAX: usize = 512;
+
+/// The most gRPC methods that are names.
+const METHODS_MAX: usize = 256;
 
 /// The most segments and bytes of a path that are looked at. A longer one has no route.
 const SEGMENTS_MAX: usize = 16;
 const PATH_BYTES_MAX: usize = 512;
+
+/// So many different words in one place are no words of the route but someone's ids; fewer, if they hold digits.
+const WORDS_MAX: usize = 48;
+const NUMBERED_MAX: usize = 4;
 
 /// What a segment stands for that is some thing's id.
 const ID: &str = "{id}";
@@ -65,12 +72,13 @@ impl fmt::Display for Template {
 }
 
 impl Template {
+    /// `path` comes without its first slash.
     fn covers(&self, method: &str, path: &str) -> bool {
         if self.method.as_deref().is_some_and(|own| own != method) {
             return false;
         }
         let mut segments = path.split('/');
-        for own in self.path.split('/') {
+        for own in self.path.split('/').skip(1) {
             match (own, segments.next()) {
                 ("*", Some(_)) => return true,
                 (own, Some(segment)) if own == segment => {}
@@ -86,16 +94,36 @@ impl Template {
 #[derive(Debug)]
 pub struct Routes {
     configured: Vec<Template>,
-    learned: HashSet<Box<str>>,
+    /// The learned ones, as a tree of segments. The first node is the root.
+    nodes: Vec<Node>,
+    methods: HashSet<Box<str>>,
     scratch: String,
+}
+
+/// A place behind some segments.
+#[derive(Debug, Default)]
+struct Node {
+    /// The words that have been seen here, and where they lead.
+    words: Vec<(Box<str>, usize)>,
+    /// Of these, how many hold digits.
+    numbered: usize,
+    /// Words, and words with digits, are ids here: too many have been seen.
+    many: bool,
+    many_numbered: bool,
+    /// Where an id leads.
+    id: Option<usize>,
+    /// A route ends here.
+    ends: bool,
 }
 
 impl Routes {
     /// Those `configured` come first, in order; every other path's is learned.
     pub fn new(configured: Vec<Template>) -> Self {
+        let nodes = vec![Node::default()];
         Self {
             configured,
-            learned: HashSet::new(),
+            nodes,
+            methods: HashSet::new(),
             scratch: String::new(),
         }
     }
@@ -105,57 +133,108 @@ impl Routes {
     /// A new one is learned only from a request that `succeeded`: scanners ask for thousands of paths that are not
     /// there.
     pub fn of(&mut self, method: &str, path: &[u8], succeeded: bool) -> Option<&str> {
-        let path = str::from_utf8(path.get(..PATH_BYTES_MAX).map_or(path, |_| b"")).ok()?;
-        if !path.starts_with('/') {
-            return None;
-        }
-        if let Some(at) = self
-            .configured
-            .iter()
-            .position(|template| template.covers(method, path))
-        {
+        let path = bounded(path)?.strip_prefix('/')?;
+        let full = |template: &Template| template.covers(method, path);
+        if let Some(at) = self.configured.iter().position(full) {
             return self.configured.get(at).map(|template| template.path.as_str());
         }
         self.scratch.clear();
-        for (number, segment) in path.split('/').skip(1).enumerate() {
+        let mut at = 0;
+        for (number, segment) in path.split('/').enumerate() {
             if number == SEGMENTS_MAX {
                 return None;
             }
+            let (name, next) = self.step(at, segment, succeeded)?;
             self.scratch.push('/');
-            self.scratch.push_str(if is_id(segment) { ID } else { segment });
+            self.scratch.push_str(name);
+            at = next;
         }
-        self.known(succeeded).then_some(&self.scratch)
+        let node = self.nodes.get_mut(at)?;
+        node.ends |= succeeded;
+        node.ends.then_some(&self.scratch)
     }
 
-    /// The gRPC method `package.Service/Method`, or `None` if there are too many to be names.
+    /// The gRPC method `package.Service/Method`, or `None` if there are too many to be names. Learned as paths are.
     pub fn of_grpc(&mut self, method: &[u8], succeeded: bool) -> Option<&str> {
-        let method = str::from_utf8(method.get(..PATH_BYTES_MAX).map_or(method, |_| b"")).ok()?;
-        self.scratch.clear();
-        self.scratch.push_str(method);
-        self.known(succeeded).then_some(&self.scratch)
+        let method = bounded(method)?;
+        if !self.methods.contains(method) {
+            if !succeeded || self.methods.len() >= METHODS_MAX {
+                return None;
+            }
+            self.methods.insert(method.into());
+        }
+        self.methods.get(method).map(|method| &**method)
     }
 
-    /// Whether what stands in `scratch` is known, or may be learned now.
-    fn known(&mut self, learn: bool) -> bool {
-        if self.learned.contains(self.scratch.as_str()) {
-            return true;
+    /// Goes on from a node by a segment: what the segment is called there, and the node behind it.
+    fn step<'s>(&mut self, at: usize, segment: &'s str, learn: bool) -> Option<(&'s str, usize)> {
+        let new = self.nodes.len();
+        let may_learn = learn && new < NODES_MAX;
+        let node = self.nodes.get_mut(at)?;
+        if !node.takes_for_id(segment) {
+            // few words stand in one place: looking through them is quicker than hashing
+            if let Some((_, next)) = node.words.iter().find(|(word, _)| **word == *segment) {
+                return Some((segment, *next));
+            }
+            if !may_learn {
+                return None;
+            }
+            if node.admit(segment, new) {
+                self.nodes.push(Node::default());
+                return Some((segment, new));
+            }
         }
-        let learn = learn && self.learned.len() < LEARNED_MAX;
-        if learn {
-            self.learned.insert(self.scratch.as_str().into());
+        let next = match node.id {
+            Some(next) => next,
+            None if may_learn => *node.id.insert(new),
+            None => return None,
+        };
+        if next == new {
+            self.nodes.push(Node::default());
         }
-        learn
+        Some((ID, next))
     }
 }
 
-/// Whether a segment names one thing among many: a number, a UUID, a hash, a token.
-///
-/// A word stays as it is. So does a version (`v2`): a letter or two and few digits.
+impl Node {
+    /// Whether a segment names one thing among many here.
+    fn takes_for_id(&self, segment: &str) -> bool {
+        is_id(segment)
+            || if has_digits(segment) {
+                self.many_numbered
+            } else {
+                self.many
+            }
+    }
+
+    /// Takes a new word that leads to the node `next`, unless it is one too many; from then on they are ids.
+    fn admit(&mut self, word: &str, next: usize) -> bool {
+        let (count, most, many) = match has_digits(word) {
+            true => (self.numbered, NUMBERED_MAX, &mut self.many_numbered),
+            false => (self.words.len() - self.numbered, WORDS_MAX, &mut self.many),
+        };
+        *many = count >= most;
+        if !*many {
+            self.numbered += usize::from(has_digits(word));
+            self.words.push((word.into(), next));
+        }
+        !*many
+    }
+}
+
+fn bounded(path: &[u8]) -> Option<&str> {
+    str::from_utf8(path)
+        .ok()
+        .filter(|path| path.len() <= PATH_BYTES_MAX)
+}
+
+/// Whether a segment names one thing among many wherever it stands: a number, a UUID, a hash, a token.
 fn is_id(segment: &str) -> bool {
-    let digits = segment.bytes().filter(u8::is_ascii_digit).count();
-    let hex = segment
-        .bytes()
-        .all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    let (mut digits, mut hex) = (0, true);
+    for byte in segment.bytes() {
+        digits += usize::from(byte.is_ascii_digit());
+        hex &= byte.is_ascii_hexdigit() || byte == b'-';
+    }
     let length = segment.len();
     match digits {
         0 => length > 40,
@@ -164,6 +243,11 @@ fn is_id(segment: &str) -> bool {
         // `order-1234`, `ord_0a1b2c`, and base64 of anything
         _ => digits >= 3 || length > 24,
     }
+}
+
+/// Whether a segment may be an id or a word: `c4`, but also `v2` and `oauth2`. How many there are in a place decides.
+fn has_digits(segment: &str) -> bool {
+    segment.bytes().any(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -193,17 +277,42 @@ mod tests {
     }
 
     #[test]
+    fn many_words_in_one_place_are_ids_and_a_few_are_words() {
+        let mut routes = Routes::new(Vec::new());
+        for version in ["v1", "v2"] {
+            assert_eq!(
+                routes.of("GET", format!("/{version}/users").as_bytes(), true),
+                Some(&*format!("/{version}/users"))
+            );
+        }
+        for customer in 0..20 {
+            routes.of("GET", format!("/customers/c{customer}").as_bytes(), true);
+        }
+        assert_eq!(routes.of("GET", b"/customers/c3", true), Some("/customers/{id}"));
+        assert_eq!(routes.of("GET", b"/customers/new", true), Some("/customers/new"));
+        assert_eq!(routes.of("GET", b"/v2/users", true), Some("/v2/users"));
+    }
+
+    #[test]
     fn the_set_of_names_is_bounded() {
         let mut routes = Routes::new(Vec::new());
-        let named = (0..10_000)
-            .map(|n| {
-                (0..3)
-                    .map(|digit| char::from(b'a' + ((n / 26_u32.pow(digit)) % 26) as u8))
-                    .collect::<String>()
+        let letter = |n: u32, place: u32| char::from(b'a' + ((n / 26_u32.pow(place)) % 26) as u8);
+        let named: HashSet<_> = (0..10_000)
+            .flat_map(|n| {
+                let word: String = (0..3).map(|place| letter(n, place)).collect();
+                let paths = [
+                    format!("/{word}"),
+                    format!("/{word}/{word}/{word}"),
+                    format!("/{n}/{word}"),
+                ];
+                paths.map(|path| routes.of("GET", path.as_bytes(), true).map(str::to_owned))
             })
-            .filter(|word| routes.of("GET", format!("/{word}").as_bytes(), true).is_some())
-            .collect::<HashSet<_>>();
-        assert_eq!(named.len(), LEARNED_MAX);
+            .flatten()
+            .collect();
+        assert!(named.len() <= NODES_MAX, "{}", named.len());
+        assert!(routes.nodes.len() <= NODES_MAX);
+        let methods = (0..10_000).filter(|n| routes.of_grpc(format!("s/{n}").as_bytes(), true).is_some());
+        assert_eq!(methods.count(), METHODS_MAX);
     }
 
     #[test]

@@ -6,9 +6,10 @@
 
 use std::time::{Instant, SystemTime};
 
-use otlp::encode::Kind;
+use otlp::encode::{Kind, SpanEncoder};
 
-use super::{Observed, unix_nanos};
+use super::Observed;
+use super::clock::{nanos, unix_nanos};
 use crate::metrics::{Direction, Unrecorded};
 use crate::protocol::tls::{ClientHello, ServerHello};
 
@@ -33,20 +34,20 @@ pub fn record(observed: &Observed, connection: &Connection<'_>) {
     let recorder = &observed.recorder;
     let lineage = recorder.root(None, None);
     let metrics = observed.metrics();
-    metrics.started.inc();
+    metrics.begun_otherwise.inc();
     if recorder.pod.queue.is_none() {
         return metrics.unrecorded(Unrecorded::NoCollector);
     }
     if !lineage.context.flags.is_sampled() {
         return metrics.unrecorded(Unrecorded::NotSampled);
     }
-    let mut span = recorder.encoder();
+    let mut span = SpanEncoder::default();
     span.name("TLS");
     span.kind(match observed.direction {
         Direction::Inbound => Kind::Server,
         Direction::Outbound => Kind::Client,
     });
-    let took = u64::try_from(connection.began.1.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    let took = nanos(connection.began.1.elapsed());
     let start = unix_nanos(connection.began.0);
     span.times(start, start.saturating_add(took));
     span.text("tls.protocol.name", b"tls");
@@ -67,7 +68,10 @@ pub fn record(observed: &Observed, connection: &Connection<'_>) {
         span.text("tls.next_protocol", protocol.as_bytes());
     }
     span.text("network.transport", b"tcp");
-    span.text("network.peer.address", observed.peer_address.as_bytes());
+    span.text(
+        "network.peer.address",
+        observed.peer.ip().to_canonical().to_string().as_bytes(),
+    );
     span.int("network.peer.port", i64::from(observed.peer.port()));
     for (key, bytes) in [
         ("meshtrace.client.bytes", connection.from_client),

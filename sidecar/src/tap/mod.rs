@@ -83,6 +83,17 @@ pub enum Version {
     Http2,
 }
 
+impl Version {
+    /// As `network.protocol.version` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http10 => "1.0",
+            Self::Http11 => "1.1",
+            Self::Http2 => "2",
+        }
+    }
+}
+
 /// Who is told what a tap sees.
 pub trait Observer {
     /// One request with its response.

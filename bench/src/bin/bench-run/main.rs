@@ -74,31 +74,31 @@ fn run(args: &Args) -> io::Result<()> {
     };
     process::raise_open_files()?;
 
+    let cells = args
+        .protocols
+        .iter()
+        .flat_map(|&p| args.contenders.iter().map(move |&c| (p, c)));
+    let cells: Vec<(Protocol, Contender)> = cells.collect();
     let mut report = Report::default();
     for round in 1..=args.rounds {
-        for &protocol in &args.protocols {
-            for &contender in &args.contenders {
-                progress(&format!(
-                    "round {round} of {}: {contender} {protocol}",
-                    args.rounds
-                ));
-                report.add_round(contender, protocol, bench.round(contender, protocol)?);
-            }
+        for &(protocol, contender) in &cells {
+            progress(&format!(
+                "round {round} of {}: {contender} {protocol}",
+                args.rounds
+            ));
+            report.add_round(contender, protocol, bench.round(contender, protocol)?);
         }
     }
-    for &protocol in &args.protocols {
-        for &contender in args
-            .contenders
-            .iter()
-            .filter(|contender| **contender != Contender::Direct)
-        {
-            progress(&format!("{} idle connections: {contender} {protocol}", args.idle));
-            report.add_idle(
-                contender,
-                protocol,
-                bench.kib_per_idle_connection(contender, protocol)?,
-            );
-        }
+    for &(protocol, contender) in cells
+        .iter()
+        .filter(|(_, contender)| *contender != Contender::Direct)
+    {
+        progress(&format!("{} idle connections: {contender} {protocol}", args.idle));
+        report.add_idle(
+            contender,
+            protocol,
+            bench.kib_per_idle_connection(contender, protocol)?,
+        );
     }
 
     let rows = report.rows();
@@ -107,9 +107,10 @@ fn run(args: &Args) -> io::Result<()> {
     show(&format!("{}\n{}", report::table(&rows), report::promises(&rows)));
     if let Some(share) = report.disturbed() {
         progress(&format!(
-            "warning: a contender waited {:.0} % of a window for its core: other work runs on this machine, and these numbers are worth less",
+            "warning: a contender waited {:.0} % of a window for its core",
             share * 100.0
         ));
+        progress("warning: other work runs on this machine, and these numbers are worth less");
     }
     progress(&format!("written to {}", json.display()));
     Ok(())

@@ -232,6 +232,15 @@ impl<'a> Scene<'a> {
                 logs.display(),
             )));
         }
+        if outcome.refused > 0 {
+            bench::complain(
+                "bench-run",
+                &format!(
+                    "warning: {} could not carry the fixed rate: {} requests were not begun, {} were",
+                    self.contender, outcome.refused, outcome.completed
+                ),
+            );
+        }
         Ok(outcome)
     }
 

@@ -135,7 +135,10 @@ fn attributes(from: Vec<KeyValue>) -> Result<Vec<Attribute>, Reason> {
     if from.len() > limits::ATTRIBUTES {
         return Err(Reason::TooManyAttributes);
     }
-    Ok(from.into_iter().map(attribute).collect())
+    let mut attributes: Vec<_> = from.into_iter().map(attribute).collect();
+    // spans are kept for long, and decoding leaves up to half of a list's room empty
+    attributes.shrink_to_fit();
+    Ok(attributes)
 }
 
 fn attribute(from: KeyValue) -> Attribute {

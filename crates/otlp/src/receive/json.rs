@@ -1,10 +1,12 @@
+use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::{BadRequest, Batch, Reason, convert, limits};
@@ -15,7 +17,7 @@ use super::{BadRequest, Batch, Reason, convert, limits};
 #[serde(rename_all = "camelCase")]
 struct Request<'a> {
     #[serde(borrow)]
-    resource_spans: Option<Vec<ResourceSpans<'a>>>,
+    resource_spans: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -24,7 +26,7 @@ struct ResourceSpans<'a> {
     #[serde(borrow)]
     resource: Option<&'a RawValue>,
     #[serde(borrow)]
-    scope_spans: Option<Vec<ScopeSpans<'a>>>,
+    scope_spans: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -32,7 +34,7 @@ struct ScopeSpans<'a> {
     #[serde(borrow)]
     scope: Option<&'a RawValue>,
     #[serde(borrow)]
-    spans: Option<Vec<&'a RawValue>>,
+    spans: Option<&'a RawValue>,
 }
 
 /// Takes an `ExportTraceServiceRequest` in OTLP's JSON encoding apart, span by span.
@@ -40,27 +42,27 @@ struct ScopeSpans<'a> {
 /// # Errors
 /// It is not JSON, or the envelope around the spans has another shape.
 pub fn from_json(request: &[u8]) -> Result<Batch, BadRequest> {
-    let request: Request<'_> =
-        serde_json::from_slice(request).map_err(|error| BadRequest::new(error.to_string()))?;
+    let request: Request<'_> = serde_json::from_slice(request)?;
     let mut batch = Batch::default();
-    for group in request.resource_spans.into_iter().flatten() {
+    each(request.resource_spans, |group: ResourceSpans<'_>| {
         let resource = part::<Resource>(group.resource)
             .and_then(convert::resource)
             .map(Arc::new);
-        for scoped in group.scope_spans.into_iter().flatten() {
+        each(group.scope_spans, |scoped: ScopeSpans<'_>| {
             let scope = part::<InstrumentationScope>(scoped.scope)
                 .and_then(convert::scope)
                 .map(Arc::new);
-            for span in scoped.spans.into_iter().flatten() {
+            each(scoped.spans, |span: &RawValue| {
                 batch.add(match (&resource, &scope) {
                     (Ok(resource), Ok(scope)) => {
                         decode(span).and_then(|span| convert::span(span, resource, scope))
                     }
                     _ => Err(Reason::Resource),
                 });
-            }
-        }
-    }
+                Ok(())
+            })
+        })
+    })?;
     Ok(batch)
 }
 
@@ -76,5 +78,51 @@ fn part<T: DeserializeOwned + Default>(text: Option<&RawValue>) -> Result<T, Rea
         None => Ok(T::default()),
         Some(text) if text.get().len() > limits::RESOURCE_BYTES => Err(Reason::Resource),
         Some(text) => serde_json::from_str(text.get()).map_err(|_| Reason::Resource),
+    }
+}
+
+/// Gives every element of a list to `take`, one at a time: a list of millions of nothings costs no memory.
+fn each<'a, T, F>(list: Option<&'a RawValue>, take: F) -> Result<(), BadRequest>
+where
+    T: Deserialize<'a>,
+    F: FnMut(T) -> Result<(), BadRequest>,
+{
+    let Some(list) = list else {
+        return Ok(());
+    };
+    let elements = Elements {
+        take,
+        element: PhantomData,
+    };
+    Ok(serde_json::Deserializer::from_str(list.get()).deserialize_seq(elements)?)
+}
+
+struct Elements<T, F> {
+    take: F,
+    element: PhantomData<T>,
+}
+
+impl<'de, T, F> Visitor<'de> for Elements<T, F>
+where
+    T: Deserialize<'de>,
+    F: FnMut(T) -> Result<(), BadRequest>,
+{
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        while let Some(element) = list.next_element()? {
+            (self.take)(element).map_err(|BadRequest(what)| A::Error::custom(what))?;
+        }
+        Ok(())
+    }
+}
+
+impl From<serde_json::Error> for BadRequest {
+    fn from(error: serde_json::Error) -> Self {
+        Self(error.to_string())
     }
 }

@@ -66,7 +66,9 @@ impl Reason {
 
     fn advice(self) -> &'static str {
         match self {
-            Self::Malformed => "does not decode",
+            Self::Malformed => {
+                "does not decode: text has to be UTF-8, nesting at most 100 levels deep; in JSON ids are hexadecimal and enums numbers"
+            }
             Self::TraceId => "trace id has to be 16 bytes, not all zero",
             Self::SpanId => "span id has to be 8 bytes, not all zero",
             Self::ParentId => "parent span id has to be empty or 8 bytes, and not the span's own",

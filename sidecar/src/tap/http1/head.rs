@@ -8,8 +8,14 @@ use crate::tap::{RequestHead, SpliceReason, Version};
 /// The largest head, in bytes, that is held back or kept until it is complete.
 pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
 
-/// The most fields that a head may have.
-const FIELDS_MAX: usize = 128;
+/// The most fields that a head may have, and so many that there is room for without asking for memory.
+const FIELDS_MAX: usize = 256;
+const FIELDS_USUAL: usize = 32;
+
+const NO_FIELD: Field<'static> = Field {
+    name: b"",
+    value: b"",
+};
 
 /// How a message's body is framed (RFC 9112, section 6.3).
 #[derive(Clone, Copy, Debug)]
@@ -73,46 +79,55 @@ pub(super) fn is_other(bytes: &[u8]) -> bool {
 
 /// A request head, with all that has to be known of it.
 pub(super) struct Request<'r, 'b> {
+    pub bytes: &'b [u8],
     pub head: &'r RequestHead<'b>,
     pub framing: Framing,
     pub asked: Asked,
 }
 
-/// Parses a complete request head and hands it to `then`.
+/// Parses the request head that `bytes` begin with, and hands it to `then`. `None` if it is not complete.
 ///
 /// Whatever two parsers might read differently is refused here, because a head seen where the server sees a body
 /// would be changed where nothing may be.
-pub(super) fn request<R>(bytes: &[u8], then: impl FnOnce(Request<'_, '_>) -> R) -> Result<R, SpliceReason> {
-    let mut slots = [httparse::EMPTY_HEADER; FIELDS_MAX];
-    let mut request = httparse::Request::new(&mut slots);
-    let parsed = request.parse(bytes).map_err(refused)?;
-    let (Some(method), Some(target), Some(version)) = (request.method, request.path, request.version) else {
+pub(super) fn request<R>(
+    bytes: &[u8],
+    then: impl FnOnce(Request<'_, '_>) -> R,
+) -> Result<Option<R>, SpliceReason> {
+    let (mut few, mut many) = ([httparse::EMPTY_HEADER; FIELDS_USUAL], Vec::new());
+    let mut request = httparse::Request::new(&mut few);
+    let mut parsed = request.parse(bytes);
+    if parsed == Err(httparse::Error::TooManyHeaders) {
+        many.resize(FIELDS_MAX, httparse::EMPTY_HEADER);
+        request = httparse::Request::new(&mut many);
+        parsed = request.parse(bytes);
+    }
+    let httparse::Status::Complete(length) = parsed.map_err(refused)? else {
+        return Ok(None);
+    };
+    let (Some(method), Some(target), Some(version), Some(bytes)) =
+        (request.method, request.path, request.version, bytes.get(..length))
+    else {
         return Err(SpliceReason::Malformed);
     };
-    if parsed.is_partial() {
-        return Err(SpliceReason::Malformed);
+    if length > HEAD_BYTES_MAX {
+        return Err(SpliceReason::HeadTooLarge);
     }
-    let mut slots = [Field {
-        name: b"",
-        value: b"",
-    }; FIELDS_MAX];
-    let fields = fields(request.headers, &mut slots);
+    let (mut few, mut many) = ([NO_FIELD; FIELDS_USUAL], Vec::new());
+    let fields = fields(request.headers, &mut few, &mut many);
     let version = if version == 0 {
         Version::Http10
     } else {
         Version::Http11
     };
-    let framing = request_framing(version, fields)?;
+    let known = Known::read(fields);
     let asked = match method {
         "HEAD" => Asked::Head,
         "CONNECT" => Asked::Connect,
-        _ if fields.iter().any(|field| field.is("upgrade")) => Asked::Upgrade,
+        _ if known.upgrade => Asked::Upgrade,
         _ => Asked::Plain,
     };
-    let authority = fields
-        .iter()
-        .find(|field| field.is("host"))
-        .map(|field| field.value);
+    let framing = known.request_framing(version)?;
+    let authority = known.host;
     let head = RequestHead {
         method: method.as_bytes(),
         target: target.as_bytes(),
@@ -120,34 +135,45 @@ pub(super) fn request<R>(bytes: &[u8], then: impl FnOnce(Request<'_, '_>) -> R) 
         version,
         fields,
     };
-    Ok(then(Request {
+    Ok(Some(then(Request {
+        bytes,
         head: &head,
         framing,
         asked,
-    }))
+    })))
 }
 
-/// Parses a complete response head and hands its status and fields to `then`.
+/// Parses the response head that `bytes` begin with, and hands its length, status and fields to `then`. `None` if it is
+/// not complete.
 pub(super) fn response<R>(
     bytes: &[u8],
-    then: impl FnOnce(u16, &[Field<'_>]) -> R,
-) -> Result<R, SpliceReason> {
-    let mut slots = [httparse::EMPTY_HEADER; FIELDS_MAX];
-    let mut response = httparse::Response::new(&mut slots);
+    then: impl FnOnce(usize, u16, &[Field<'_>]) -> R,
+) -> Result<Option<R>, SpliceReason> {
+    let (mut few, mut many) = ([httparse::EMPTY_HEADER; FIELDS_USUAL], Vec::new());
     // nothing is changed in a response, so old folded fields may be read as leniently as clients do
-    let parsed = httparse::ParserConfig::default()
+    let mut parser = httparse::ParserConfig::default();
+    parser
         .allow_obsolete_multiline_headers_in_responses(true)
-        .allow_spaces_after_header_name_in_responses(true)
-        .parse_response(&mut response, bytes)
-        .map_err(refused)?;
-    let (Some(status), false) = (response.code, parsed.is_partial()) else {
+        .allow_spaces_after_header_name_in_responses(true);
+    let mut response = httparse::Response::new(&mut few);
+    let mut parsed = parser.parse_response(&mut response, bytes);
+    if parsed == Err(httparse::Error::TooManyHeaders) {
+        many.resize(FIELDS_MAX, httparse::EMPTY_HEADER);
+        response = httparse::Response::new(&mut many);
+        parsed = parser.parse_response(&mut response, bytes);
+    }
+    let httparse::Status::Complete(length) = parsed.map_err(refused)? else {
+        return Ok(None);
+    };
+    let Some(status) = response.code else {
         return Err(SpliceReason::Malformed);
     };
-    let mut slots = [Field {
-        name: b"",
-        value: b"",
-    }; FIELDS_MAX];
-    Ok(then(status, fields(response.headers, &mut slots)))
+    let (mut few, mut many) = ([NO_FIELD; FIELDS_USUAL], Vec::new());
+    Ok(Some(then(
+        length,
+        status,
+        fields(response.headers, &mut few, &mut many),
+    )))
 }
 
 /// How the body of a response is framed.
@@ -159,7 +185,8 @@ pub(super) fn response_framing(
     if asked == Asked::Head || matches!(status, 100..=199 | 204 | 304) {
         return Ok(Framing::Empty);
     }
-    match (last_coding_is_chunked(fields), length(fields)?) {
+    let known = Known::read(fields);
+    match (known.chunked, known.length?) {
         (Some(true), _) => Ok(Framing::Chunked(Chunked::new())),
         (Some(false), _) | (None, None) => Ok(Framing::UntilClose),
         (None, Some(0)) => Ok(Framing::Empty),
@@ -167,38 +194,67 @@ pub(super) fn response_framing(
     }
 }
 
-fn request_framing(version: Version, fields: &[Field<'_>]) -> Result<Framing, SpliceReason> {
-    match (last_coding_is_chunked(fields), length(fields)?) {
-        (None, None | Some(0)) => Ok(Framing::Empty),
-        (None, Some(length)) => Ok(Framing::Length(length)),
-        (Some(true), None) if version == Version::Http11 => Ok(Framing::Chunked(Chunked::new())),
-        // both framings at once, or a coding that says nothing of the end: request smuggling's home
-        _ => Err(SpliceReason::Malformed),
+/// What the fields say that matters here.
+struct Known<'b> {
+    host: Option<&'b [u8]>,
+    upgrade: bool,
+    /// `None` without `Transfer-Encoding`, otherwise whether `chunked` is the last coding.
+    chunked: Option<bool>,
+    /// The one `Content-Length`; several have to agree (RFC 9110, section 8.6).
+    length: Result<Option<u64>, SpliceReason>,
+}
+
+impl<'b> Known<'b> {
+    fn read(fields: &[Field<'b>]) -> Self {
+        let mut known = Self {
+            host: None,
+            upgrade: false,
+            chunked: None,
+            length: Ok(None),
+        };
+        for field in fields {
+            match field.name.len() {
+                4 if field.is("host") => known.host = known.host.or(Some(field.value)),
+                7 if field.is("upgrade") => known.upgrade = true,
+                14 if field.is("content-length") => {
+                    known.length = known
+                        .length
+                        .and_then(|agreed| match (agreed, length(field.value)?) {
+                            (Some(agreed), length) if agreed != length => Err(SpliceReason::Malformed),
+                            (_, length) => Ok(Some(length)),
+                        });
+                }
+                17 if field.is("transfer-encoding") => {
+                    let last = field
+                        .value
+                        .rsplit(|byte| *byte == b',')
+                        .next()
+                        .unwrap_or_default();
+                    known.chunked = Some(last.trim_ascii().eq_ignore_ascii_case(b"chunked"));
+                }
+                _ => {}
+            }
+        }
+        known
     }
-}
 
-/// `None` without `Transfer-Encoding`, otherwise whether `chunked` is the last coding.
-fn last_coding_is_chunked(fields: &[Field<'_>]) -> Option<bool> {
-    let last = fields.iter().rfind(|field| field.is("transfer-encoding"))?;
-    let coding = last.value.rsplit(|byte| *byte == b',').next().unwrap_or_default();
-    Some(coding.trim_ascii().eq_ignore_ascii_case(b"chunked"))
-}
-
-/// The one `Content-Length`; several have to agree (RFC 9110, section 8.6).
-fn length(fields: &[Field<'_>]) -> Result<Option<u64>, SpliceReason> {
-    let mut agreed = None;
-    for field in fields.iter().filter(|field| field.is("content-length")) {
-        let digits =
-            Some(field.value).filter(|value| !value.is_empty() && value.iter().all(u8::is_ascii_digit));
-        let length = digits
-            .and_then(|digits| str::from_utf8(digits).ok())
-            .and_then(|digits| digits.parse::<u64>().ok())
-            .ok_or(SpliceReason::Malformed)?;
-        if agreed.replace(length).is_some_and(|other| other != length) {
-            return Err(SpliceReason::Malformed);
+    fn request_framing(&self, version: Version) -> Result<Framing, SpliceReason> {
+        match (self.chunked, self.length?) {
+            (None, None | Some(0)) => Ok(Framing::Empty),
+            (None, Some(length)) => Ok(Framing::Length(length)),
+            (Some(true), None) if version == Version::Http11 => Ok(Framing::Chunked(Chunked::new())),
+            // both framings at once, or a coding that says nothing of the end: request smuggling's home
+            _ => Err(SpliceReason::Malformed),
         }
     }
-    Ok(agreed)
+}
+
+fn length(value: &[u8]) -> Result<u64, SpliceReason> {
+    let digits = Some(value).filter(|value| !value.is_empty() && value.iter().all(u8::is_ascii_digit));
+    digits
+        .and_then(|digits| str::from_utf8(digits).ok())
+        .and_then(|digits| digits.parse().ok())
+        .ok_or(SpliceReason::Malformed)
 }
 
 /// Appends `head` to `out` with `edits` applied: values replaced where they stand, fields added behind the last one.
@@ -219,21 +275,12 @@ pub(super) fn write(
         Some(())
     };
     let mut apply = || {
-        // edits come dialect by dialect, and fields in the order of their sender
-        let mut from = 0;
-        let next = |from| {
-            edits
-                .replaced()
-                .filter(|(index, _)| *index >= from)
-                .min_by_key(|(index, _)| *index)
-        };
-        while let Some((index, value)) = next(from) {
+        for (index, value) in edits.replaced() {
             let old = fields.get(index)?.value;
             let at = (old.as_ptr() as usize).checked_sub(head.as_ptr() as usize)?;
             copy(out, at)?;
             out.extend_from_slice(value);
             copy(&mut Vec::new(), at.checked_add(old.len())?)?;
-            from = index.checked_add(1)?;
         }
         let blank = if head.ends_with(b"\r\n") { 2 } else { 1 };
         copy(out, head.len().checked_sub(blank)?)?;
@@ -252,8 +299,18 @@ pub(super) fn write(
     })
 }
 
-fn fields<'s, 'b>(headers: &[httparse::Header<'b>], slots: &'s mut [Field<'b>]) -> &'s [Field<'b>] {
+fn fields<'s, 'b>(
+    headers: &[httparse::Header<'b>],
+    few: &'s mut [Field<'b>],
+    many: &'s mut Vec<Field<'b>>,
+) -> &'s [Field<'b>] {
     let count = headers.len();
+    let slots = if count <= few.len() {
+        few
+    } else {
+        many.resize(count, NO_FIELD);
+        many
+    };
     for (slot, header) in slots.iter_mut().zip(headers) {
         *slot = Field {
             name: header.name.as_bytes(),
@@ -322,6 +379,7 @@ mod tests {
         let mut out = b"before ".to_vec();
         request(head, |request| write(head, request.head.fields, &edits, &mut out))
             .unwrap()
+            .unwrap()
             .unwrap();
         assert_eq!(
             out,
@@ -337,6 +395,7 @@ mod tests {
         edits.replace(0, |value| value.extend_from_slice(b"1-2"));
         let mut out = Vec::new();
         request(head, |request| write(head, request.head.fields, &edits, &mut out))
+            .unwrap()
             .unwrap()
             .unwrap();
         assert_eq!(

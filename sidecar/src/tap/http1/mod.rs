@@ -202,13 +202,8 @@ impl<O: Observer> Http1<O> {
         observer: &mut O,
     ) -> Result<usize, SpliceReason> {
         if self.held.is_empty()
-            && let Some(end) = head::end(rest, 0)
+            && let Some(end) = self.on_request_head(rest, 0, run, out, observer)?
         {
-            if end > HEAD_BYTES_MAX {
-                return Err(SpliceReason::HeadTooLarge);
-            }
-            out.extend_from_slice(run);
-            self.on_request_head(rest.get(..end).unwrap_or_default(), 0, out, observer)?;
             return Ok(end);
         }
         let before = self.held.len();
@@ -233,8 +228,8 @@ impl<O: Observer> Http1<O> {
         self.held.truncate(end);
         let held = std::mem::take(&mut self.held);
         let passed = std::mem::take(&mut self.passed);
-        out.extend_from_slice(run);
-        if let Err(reason) = self.on_request_head(&held, passed, out, observer) {
+        let done = self.on_request_head(&held, passed, run, out, observer);
+        if let Err(reason) = done {
             (self.held, self.passed) = (held, passed);
             self.held.truncate(before);
             return Err(reason);
@@ -242,27 +237,30 @@ impl<O: Observer> Http1<O> {
         Ok(end - before)
     }
 
-    /// A complete request head, of which the first `passed` bytes have gone on already.
+    /// A request head, if `bytes` begin with a complete one, of which the first `passed` bytes have gone on already.
+    /// Writes `run`, which came before it, and the head. Returns its length.
     fn on_request_head(
         &mut self,
         bytes: &[u8],
         passed: usize,
+        run: &[u8],
         out: &mut Vec<u8>,
         observer: &mut O,
-    ) -> Result<(), SpliceReason> {
+    ) -> Result<Option<usize>, SpliceReason> {
         if self.open.len() >= OPEN_MAX {
             return Err(SpliceReason::TooManyOpen);
         }
         let edits = &mut self.edits;
         edits.clear();
-        let begin = out.len();
-        let (open, framing) = head::request(bytes, |request| {
+        let begin = out.len() + run.len();
+        let parsed = head::request(bytes, |request| {
             let exchange = observer.begin(request.head, edits);
-            head::write(bytes, request.head.fields, edits, out)?;
-            let h2c = (request.asked == Asked::Upgrade)
-                .then(|| h2c_settings(request.head.fields))
-                .flatten();
+            out.extend_from_slice(run);
+            head::write(request.bytes, request.head.fields, edits, out)?;
+            let upgrade = request.asked == Asked::Upgrade;
+            let h2c = upgrade.then(|| h2c_settings(request.head.fields)).flatten();
             Ok((
+                request.bytes.len(),
                 Open {
                     exchange,
                     asked: request.asked,
@@ -270,7 +268,9 @@ impl<O: Observer> Http1<O> {
                 },
                 request.framing,
             ))
-        })??;
+        })?;
+        let Some(parsed) = parsed else { return Ok(None) };
+        let (length, open, framing) = parsed?;
         out.drain(begin..begin + passed);
         self.open.push_back(open);
         self.receiving = true;
@@ -278,7 +278,7 @@ impl<O: Observer> Http1<O> {
             Framing::Empty => self.request_complete(),
             framing => self.request = Phase::Body(framing),
         }
-        Ok(())
+        Ok(Some(length))
     }
 
     fn on_request_body(&mut self, framing: Framing, rest: &[u8]) -> Result<usize, SpliceReason> {
@@ -328,9 +328,8 @@ impl<O: Observer> Http1<O> {
             return Err(SpliceReason::Unsolicited);
         }
         if self.response_head.is_empty()
-            && let Some(end) = head::end(rest, 0)
+            && let Some(end) = self.on_response_head(rest, at)?
         {
-            self.on_response_head(rest.get(..end).unwrap_or_default(), at + end)?;
             return Ok(end);
         }
         let before = self.response_head.len();
@@ -341,30 +340,32 @@ impl<O: Observer> Http1<O> {
         let Some(end) = head::end(&self.response_head, before) else {
             return Ok(rest.len());
         };
-        let mut bytes = std::mem::take(&mut self.response_head);
-        bytes.truncate(end);
-        self.on_response_head(&bytes, at + end - before)?;
+        let bytes = std::mem::take(&mut self.response_head);
+        // it began so many bytes before this input
+        self.on_response_head(bytes.get(..end).unwrap_or_default(), at.wrapping_sub(before))?;
         Ok(end - before)
     }
 
-    /// A complete response head; behind it stands the input's byte `next`.
-    fn on_response_head(&mut self, bytes: &[u8], next: usize) -> Result<(), SpliceReason> {
+    /// A response head, if `bytes` begin with a complete one. They stand at `at` in the input. Returns its length.
+    fn on_response_head(&mut self, bytes: &[u8], at: usize) -> Result<Option<usize>, SpliceReason> {
         let Some(first) = self.open.front_mut() else {
             return Err(SpliceReason::Unsolicited);
         };
         let asked = first.asked;
-        let (status, framing) = head::response(bytes, |status, fields| {
+        let parsed = head::response(bytes, |length, status, fields| {
             first.exchange.response_head(status, fields);
-            Ok((status, head::response_framing(status, asked, fields)?))
-        })??;
+            Ok((length, status, head::response_framing(status, asked, fields)?))
+        })?;
+        let Some(parsed) = parsed else { return Ok(None) };
+        let (length, status, framing) = parsed?;
         match (status, asked, framing) {
-            (101, Asked::Upgrade, _) => self.upgrade(next),
+            (101, Asked::Upgrade, _) => self.upgrade(at.wrapping_add(length)),
             (100..=199, _, _) => {}
             (200..=299, Asked::Connect, _) => (self.request, self.response) = (Phase::Tunnel, Phase::Tunnel),
             (_, _, Framing::Empty) => self.response_complete(),
             (_, _, framing) => self.response = Phase::Body(framing),
         }
-        Ok(())
+        Ok(Some(length))
     }
 
     fn upgrade(&mut self, from: usize) {

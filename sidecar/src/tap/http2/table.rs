@@ -15,7 +15,7 @@ pub(super) const INITIAL_SIZE: usize = 4096;
 pub(super) const LARGEST_SIZE: usize = 64 << 10;
 
 /// Names an entry for as long as the connection lives: the how-manieth it was to be inserted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct EntryId(u64);
 
 impl EntryId {

@@ -1,15 +1,17 @@
-//! Durations as people write them: Go's notation (`1.5s`, `300ms`, `1h30m`), and days.
+//! The time in nanoseconds since the Unix epoch, and durations as people write them: Go's notation (`1.5s`, `300ms`,
+//! `1h30m`), and days.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// What [`parse`] takes, for error messages.
-pub const ALLOWED: &str = "a duration such as 300ms, 1.5s, 1h30m or 2d (units: ns, us, ms, s, m, h, d)";
+/// What [`parse_duration`] takes, for error messages.
+pub const DURATION_ALLOWED: &str =
+    "a duration such as 300ms, 1.5s, 1h30m or 2d (units: ns, us, ms, s, m, h, d)";
 
 /// Longer ones than this are taken for mistakes: 100 years.
 const MAX_SECONDS: f64 = 100.0 * 365.0 * 86_400.0;
 
 /// Reads a duration. `None` for anything else, for negative ones, and for more than a hundred years.
-pub fn parse(text: &str) -> Option<Duration> {
+pub fn parse_duration(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
     }
@@ -26,6 +28,11 @@ pub fn parse(text: &str) -> Option<Duration> {
         rest = next;
     }
     (!text.is_empty() && seconds <= MAX_SECONDS).then(|| Duration::from_secs_f64(seconds))
+}
+
+/// The time, in nanoseconds since the Unix epoch.
+pub fn now() -> u64 {
+    nanos(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
 fn unit_seconds(unit: &str) -> Option<f64> {
@@ -63,7 +70,11 @@ mod tests {
             ("250000µs", 250),
             (".5s", 500),
         ] {
-            assert_eq!(parse(text), Some(Duration::from_millis(millis)), "{text}");
+            assert_eq!(
+                parse_duration(text),
+                Some(Duration::from_millis(millis)),
+                "{text}"
+            );
         }
     }
 
@@ -83,14 +94,14 @@ mod tests {
             "ms5",
             ".",
         ] {
-            assert_eq!(parse(text), None, "{text}");
+            assert_eq!(parse_duration(text), None, "{text}");
         }
     }
 
     proptest! {
         #[test]
         fn no_text_panics(text in ".{0,40}") {
-            prop_assert!(parse(&text).is_none_or(|d| d.as_secs_f64() <= MAX_SECONDS));
+            prop_assert!(parse_duration(&text).is_none_or(|d| d.as_secs_f64() <= MAX_SECONDS));
         }
     }
 }

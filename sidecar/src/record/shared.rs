@@ -1,0 +1,67 @@
+//! What the spans of one connection have in common. A client sends nearly every request of a connection to the same
+//! host under the same name, so these attributes are written once and copied.
+
+use std::net::SocketAddr;
+
+use otlp::encode::SpanEncoder;
+
+use super::redact::host_and_port;
+use crate::tap::Version;
+
+/// The longest host and client name that are remembered to be compared with the next.
+const REMEMBERED_MAX: usize = 256;
+
+/// The attributes, and what they were made of.
+#[derive(Default)]
+pub(super) struct Shared {
+    attributes: SpanEncoder,
+    version: Option<Version>,
+    authority: Box<[u8]>,
+    agent: Box<[u8]>,
+}
+
+impl Shared {
+    /// Brings the attributes up to date for the next request.
+    pub(super) fn update(
+        &mut self,
+        peer: SocketAddr,
+        version: Version,
+        authority: &[u8],
+        agent: Option<&[u8]>,
+    ) {
+        let agent = agent.unwrap_or_default();
+        if self.version == Some(version) && *self.authority == *authority && *self.agent == *agent {
+            return;
+        }
+        let mut attributes = SpanEncoder::default();
+        attributes.word("network.protocol.version", version.name());
+        attributes.text(
+            "network.peer.address",
+            peer.ip().to_canonical().to_string().as_bytes(),
+        );
+        attributes.int("network.peer.port", i64::from(peer.port()));
+        let (host, port) = host_and_port(authority);
+        if !host.is_empty() {
+            attributes.text("server.address", host);
+        }
+        if let Some(port) = port {
+            attributes.int("server.port", i64::from(port));
+        }
+        if !agent.is_empty() {
+            attributes.text("user_agent.original", agent);
+        }
+        self.attributes = attributes;
+        let short = authority.len() <= REMEMBERED_MAX && agent.len() <= REMEMBERED_MAX;
+        self.version = short.then_some(version);
+        (self.authority, self.agent) = if short {
+            (authority.into(), agent.into())
+        } else {
+            Default::default()
+        };
+    }
+
+    /// The attributes, as they were last brought up to date.
+    pub(super) fn attributes(&self) -> &SpanEncoder {
+        &self.attributes
+    }
+}
