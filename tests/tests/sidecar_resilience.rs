@@ -267,8 +267,8 @@ fn a_client_that_reads_slowly_holds_its_server_up_and_not_the_sidecars_memory() 
     assert_eq!(client.receive(head.len()), head);
     is_passed_on_at_the_pace_of_the_slower(&sidecar, &server, &client);
     drop((client, server));
-    let over = sidecar.eventually("the request to be over", |now| {
-        now.value("meshtrace_requests_open") == 0
+    let over = sidecar.eventually("the connection to be over", |now| {
+        now.value("meshtrace_connections_open") == 0
     });
     assert_eq!(
         over.all("meshtrace_requests_total"),
