@@ -30,8 +30,8 @@ use tonic::{Request, Response, Status, Streaming};
 pub struct EchoServer {
     /// Where it listens.
     pub address: SocketAddr,
-    /// Calls whose client went away before they were answered.
-    pub cancelled: Arc<AtomicU64>,
+    /// Calls that are not answered, and whose client is still there.
+    pub waiting: Arc<AtomicU64>,
     stop: oneshot::Sender<()>,
     done: JoinHandle<()>,
 }
@@ -42,7 +42,7 @@ impl EchoServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let echo = Echo::default();
-        let cancelled = Arc::clone(&echo.cancelled);
+        let waiting = Arc::clone(&echo.waiting);
         let (stop, stopped) = oneshot::channel();
         let serving = Server::builder().add_service(echo).serve_with_incoming_shutdown(
             TcpIncoming::from(listener),
@@ -53,7 +53,7 @@ impl EchoServer {
         let done = tokio::spawn(async { serving.await.unwrap() });
         Self {
             address,
-            cancelled,
+            waiting,
             stop,
             done,
         }
@@ -68,7 +68,7 @@ impl EchoServer {
 
 #[derive(Clone, Debug, Default)]
 struct Echo {
-    cancelled: Arc<AtomicU64>,
+    waiting: Arc<AtomicU64>,
 }
 
 impl NamedService for Echo {
@@ -90,8 +90,8 @@ impl Service<http::Request<Body>> for Echo {
             .path()
             .trim_start_matches("/stories.Echo/")
             .to_owned();
-        let cancelled = Arc::clone(&self.cancelled);
-        let method = Method { method, cancelled };
+        let waiting = Arc::clone(&self.waiting);
+        let method = Method { method, waiting };
         Box::pin(async { Ok(Grpc::new(Raw).streaming(method, request).await) })
     }
 }
@@ -99,7 +99,7 @@ impl Service<http::Request<Body>> for Echo {
 /// One call. What differs between the kinds of calls does so in the clients only.
 struct Method {
     method: String,
-    cancelled: Arc<AtomicU64>,
+    waiting: Arc<AtomicU64>,
 }
 
 impl StreamingService<Bytes> for Method {
@@ -108,17 +108,13 @@ impl StreamingService<Bytes> for Method {
     type Future = BoxFuture<Response<Self::ResponseStream>, Status>;
 
     fn call(&mut self, request: Request<Streaming<Bytes>>) -> Self::Future {
-        let (method, cancelled) = (self.method.clone(), Arc::clone(&self.cancelled));
+        let (method, waiting) = (self.method.clone(), Arc::clone(&self.waiting));
         Box::pin(async move {
             if !["Unary", "ServerStream", "ClientStream", "Bidi"].contains(&method.as_str()) {
                 return Err(Status::unimplemented(method));
             }
             let (answers, stream) = mpsc::channel(1);
-            tokio::spawn(async move {
-                if answer(&method, request.into_inner(), &answers).await.is_none() {
-                    cancelled.fetch_add(1, Ordering::Relaxed);
-                }
-            });
+            tokio::spawn(async move { answer(&method, request.into_inner(), &answers, &waiting).await });
             let mut response = Response::new(ReceiverStream::new(stream));
             response
                 .metadata_mut()
@@ -128,11 +124,12 @@ impl StreamingService<Bytes> for Method {
     }
 }
 
-/// Answers one call. `None`: its client has gone.
+/// Answers one call. `None`: its client has gone before that.
 async fn answer(
     method: &str,
     mut messages: Streaming<Bytes>,
     answers: &mpsc::Sender<Result<Bytes, Status>>,
+    waiting: &AtomicU64,
 ) -> Option<()> {
     let mut all = Vec::new();
     while let Some(message) = messages.message().await.ok()? {
@@ -140,7 +137,9 @@ async fn answer(
             b"fail" => Some(Status::not_found("there is nothing, \u{fc}ber all")),
             b"break" => Some(Status::internal("it broke")),
             b"wait" => {
+                waiting.fetch_add(1, Ordering::Relaxed);
                 answers.closed().await;
+                waiting.fetch_sub(1, Ordering::Relaxed);
                 return None;
             }
             _ => None,
