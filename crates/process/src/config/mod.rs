@@ -19,15 +19,21 @@
 //! assert!(problems.contains("prot: unknown key; did you mean `port`?"));
 //! ```
 
+mod nearest;
+mod read;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::str::FromStr;
 
 use serde_yaml::Mapping;
 
+use self::read::scalar;
 /// A value of a document.
 pub use serde_yaml::Value;
+
+pub use self::nearest::nearest;
+pub use self::read::{boolean, list, parsed, text};
 
 /// A variable of the environment and the key that it stands for: `("MESHTRACE_ADMIN", "admin")`; dots descend.
 pub type Variable = (&'static str, &'static str);
@@ -280,58 +286,9 @@ impl<'d> Section<'d> {
     }
 }
 
-/// Reads a scalar as text.
-///
-/// # Errors
-/// It is a map or a list.
-pub fn text(value: &Value) -> Result<String, String> {
-    scalar(value).ok_or_else(|| "has to be a single value".to_owned())
-}
-
-/// Reads `true` or `false`.
-///
-/// # Errors
-/// It is neither.
-pub fn boolean(value: &Value) -> Result<bool, String> {
-    parsed("`true` or `false`")(value)
-}
-
-/// Reads a scalar by its [`FromStr`]; `allowed` says in the error what is.
-pub fn parsed<T: FromStr>(allowed: &'static str) -> impl Fn(&Value) -> Result<T, String> {
-    move |value| {
-        let text = text(value)?;
-        text.trim()
-            .parse()
-            .map_err(|_| format!("`{text}` is not {allowed}"))
-    }
-}
-
-/// Reads a list, or, as environment variables have it, one text with commas; every item through `item`.
-pub fn list<T>(item: impl Fn(&Value) -> Result<T, String>) -> impl Fn(&Value) -> Result<Vec<T>, String> {
-    move |value| match value {
-        Value::Sequence(items) => items.iter().map(&item).collect(),
-        Value::Null => Ok(Vec::new()),
-        _ => text(value)?
-            .split(',')
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
-            .map(|part| item(&Value::String(part.to_owned())))
-            .collect(),
-    }
-}
-
 /// A value as a document. Empty if it cannot be one, which a plain structure always can.
 pub fn render(value: &impl serde::Serialize) -> String {
     serde_yaml::to_string(value).unwrap_or_default()
-}
-
-fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
 }
 
 fn join(place: &str, key: &str) -> String {
@@ -353,35 +310,6 @@ fn overlay(root: &mut Value, key: &str, text: &str) {
         at = map.entry(Value::String(part.to_owned())).or_insert(Value::Null);
     }
     *at = Value::String(text.to_owned());
-}
-
-/// The word among `known` that `word` was probably meant to be: at most two edits away, and fewer than it is long.
-pub fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
-    let (distance, best) = known
-        .iter()
-        .map(|candidate| (distance(word, candidate), *candidate))
-        .min_by_key(|(d, _)| *d)?;
-    (distance <= 2 && distance < word.chars().count()).then_some(best)
-}
-
-/// Levenshtein's distance.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (to, above) in b.iter().zip(row.iter_mut().skip(1)) {
-            let cost = diagonal + usize::from(from != *to);
-            diagonal = *above;
-            left = cost.min(left + 1).min(*above + 1);
-            *above = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
