@@ -1,11 +1,11 @@
 //! The time in nanoseconds since the Unix epoch, and durations as people write them: Go's notation (`1.5s`, `300ms`,
-//! `1h30m`), and days.
+//! `1h30m`), days and weeks.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What [`parse_duration`] takes, for error messages.
 pub const DURATION_ALLOWED: &str =
-    "a duration such as 300ms, 1.5s, 1h30m or 2d (units: ns, us, ms, s, m, h, d)";
+    "a duration such as 300ms, 1.5s, 1h30m or 2d (units: ns, us, ms, s, m, h, d, w)";
 
 /// Longer ones than this are taken for mistakes: 100 years.
 const MAX_SECONDS: f64 = 100.0 * 365.0 * 86_400.0;
@@ -44,6 +44,7 @@ fn unit_seconds(unit: &str) -> Option<f64> {
         "m" => 60.0,
         "h" => 3600.0,
         "d" => 86_400.0,
+        "w" => 7.0 * 86_400.0,
         _ => return None,
     })
 }
@@ -67,6 +68,7 @@ mod tests {
             ("1.5s", 1500),
             ("1h30m", 5_400_000),
             ("2d", 172_800_000),
+            ("4w", 2_419_200_000),
             ("250000µs", 250),
             (".5s", 500),
         ] {

@@ -1,4 +1,4 @@
-//! The admin port: metrics, probes, and the configuration in effect.
+//! The admin port: metrics, probes, what is open, and the configuration in effect.
 //!
 //! Liveness and readiness depend on neither the operator nor the collector: a pod is never held up by tracing.
 
@@ -15,12 +15,13 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
-use crate::record::Pod;
+use crate::record::{Pod, Told};
 
 const HELP: &str = "\
 /metrics  what the sidecar counts, for Prometheus
 /live     whether the process runs
 /ready    whether it takes connections; not while it is stopping
+/open     requests that have been open for a second or more, as JSON
 /config   the configuration in effect
 ";
 
@@ -37,8 +38,8 @@ pub async fn serve(listener: TcpListener, pod: Arc<Pod>, ready: Arc<AtomicBool>)
         };
         let (pod, ready) = (Arc::clone(&pod), Arc::clone(&ready));
         let service = service_fn(move |request| {
-            let response = answer(&request, &pod, ready.load(Ordering::Relaxed));
-            async { Ok::<_, Infallible>(response) }
+            let (pod, ready) = (Arc::clone(&pod), ready.load(Ordering::Relaxed));
+            async move { Ok::<_, Infallible>(answer(&request, &pod, ready).await) }
         });
         drop(tokio::spawn(async move {
             let served = hyper::server::conn::http1::Builder::new()
@@ -52,7 +53,7 @@ pub async fn serve(listener: TcpListener, pod: Arc<Pod>, ready: Arc<AtomicBool>)
     }
 }
 
-fn answer(request: &Request<Incoming>, pod: &Pod, ready: bool) -> Response<Full<Bytes>> {
+async fn answer(request: &Request<Incoming>, pod: &Pod, ready: bool) -> Response<Full<Bytes>> {
     if request.method() != Method::GET {
         return text(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -64,6 +65,7 @@ fn answer(request: &Request<Incoming>, pod: &Pod, ready: bool) -> Response<Full<
         "/live" => text(StatusCode::OK, "live\n".to_owned()),
         "/ready" if ready => text(StatusCode::OK, "ready\n".to_owned()),
         "/ready" => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned()),
+        "/open" => json(&pod.roll.call().await),
         "/config" => text(StatusCode::OK, pod.settings.effective()),
         "/" => text(StatusCode::OK, HELP.to_owned()),
         path => text(
@@ -74,11 +76,21 @@ fn answer(request: &Request<Incoming>, pod: &Pod, ready: bool) -> Response<Full<
 }
 
 fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(body));
+    respond(status, "text/plain; charset=utf-8", Full::from(body))
+}
+
+fn json(told: &Told) -> Response<Full<Bytes>> {
+    match serde_json::to_vec(told) {
+        Ok(body) => respond(StatusCode::OK, "application/json", Full::from(body)),
+        Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+    }
+}
+
+fn respond(status: StatusCode, kind: &'static str, body: Full<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }

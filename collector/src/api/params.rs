@@ -96,15 +96,15 @@ impl Params {
     }
 
     /// From `start` to `end`, both in microseconds. Without `start`, `lookback` says how long before the end; Jaeger UI
-    /// sends `custom` where it also sends a start. Without both there is no earliest time.
+    /// sends both, and only the start counts then; its `custom` is no lookback. Without both there is no earliest time.
     fn window(&mut self, now: u64) -> RangeInclusive<u64> {
         let end = self.number("end", 1000);
-        let lookback = match self.text("lookback").as_deref() {
-            None | Some("custom") => None,
-            Some(_) => self.duration("lookback"),
-        };
-        let from_lookback = lookback.map(|lookback| end.unwrap_or(now).saturating_sub(lookback));
-        let start = self.number("start", 1000).or(from_lookback).unwrap_or(0);
+        let start = self.number("start", 1000).or_else(|| {
+            self.text("lookback").filter(|text| text != "custom")?;
+            let lookback = self.duration("lookback")?;
+            Some(end.unwrap_or(now).saturating_sub(lookback))
+        });
+        let start = start.unwrap_or(0);
         if end.is_some_and(|end| start > end) {
             self.problems.push(("start", "is after end".to_owned()));
         }

@@ -6,8 +6,10 @@
 mod pump;
 mod watch;
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Instant, SystemTime};
 
 use nix::sys::socket::{setsockopt, sockopt};
@@ -78,7 +80,10 @@ async fn pass_on(
     let mut observed = Observed::new(Arc::clone(recorder), direction, peer);
     let opaque = settings.mode == Mode::Passthrough || settings.opaque_ports.contains(&destination.port());
     let mut watch = if opaque { Watch::splice() } else { Watch::new() };
-    let pumped = pump(&mut client, &mut server, &mut watch, &mut observed).await;
+    let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
+    let present = recorder.pod().roll.enter(waker);
+    let pumped = pump(&mut client, &mut server, &mut watch, &mut observed, &present).await;
+    drop(present);
 
     // what one end has done to the connection the other one gets to feel
     match pumped.closed {

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::watch::Watch;
-use crate::record::Observed;
+use crate::record::{Observed, Present};
 use crate::tap::{Passed, Side};
 
 /// Bytes that are read at a time.
@@ -68,11 +68,15 @@ pub(super) async fn pump(
     server: &mut TcpStream,
     watch: &mut Watch,
     observed: &mut Observed,
+    present: &Present,
 ) -> Pumped {
     let (mut up, mut down) = (Flow::default(), Flow::default());
     // takes nothing more
     let mut deaf = None;
     let closed = poll_fn(|context| {
+        if let Some(question) = present.asked() {
+            question.answer(watch.requests());
+        }
         let mut watcher = Watcher {
             watch,
             observed,

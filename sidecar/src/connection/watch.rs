@@ -5,7 +5,7 @@
 
 use crate::protocol::detect::{Detected, detect, detect_server};
 use crate::protocol::tls::{ClientHello, Hello, HelloReader, Reading, ServerHello};
-use crate::record::Observed;
+use crate::record::{Observed, Recorded};
 use crate::tap::http1::Http1;
 use crate::tap::http2::Http2;
 use crate::tap::{End, Passed, Side};
@@ -64,6 +64,17 @@ impl Watch {
             Self::Tls(_) => "tls",
             Self::Splice(protocol) => protocol,
         }
+    }
+
+    /// The requests that are open on it.
+    pub(super) fn requests(&self) -> impl Iterator<Item = &Recorded> {
+        let (http1, http2) = match self {
+            Self::Http1(tap) => (Some(tap.exchanges()), None),
+            Self::Http2(tap) => (None, Some(tap.exchanges())),
+            Self::Undecided { .. } | Self::Tls(_) | Self::Splice(_) => (None, None),
+        };
+        let both = http1.into_iter().flatten().chain(http2.into_iter().flatten());
+        both.map(|exchange| &**exchange)
     }
 
     /// What has been heard of a TLS handshake, if it is one that a client has begun.

@@ -6,13 +6,14 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use causality::Ticket;
 use otlp::encode::{Kind, SpanEncoder};
 use span::{Field, Tracestate};
 
 use super::clock::nanos;
+use super::open::OpenRequest;
 use super::redact::{self, REDACTED, Target};
 use super::{Lineage, Observed, Recorder};
 use crate::grpc;
@@ -23,6 +24,9 @@ use crate::tap::{End, Exchange, RequestHead, Side};
 const METHODS: [&str; 10] = [
     "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE", "QUERY",
 ];
+
+/// The most characters of a gRPC method that are told while it is open.
+const GRPC_METHOD_MAX: usize = 256;
 
 /// A request that is being recorded.
 pub struct Recorded {
@@ -219,11 +223,7 @@ impl Recorded {
             span.name(method);
             return;
         }
-        let method = if self.method == "_OTHER" {
-            "HTTP"
-        } else {
-            self.method
-        };
+        let method = self.method_name();
         match routes.of(self.method, path, succeeded) {
             Some(route) => {
                 span.name_of(method, route);
@@ -234,6 +234,55 @@ impl Recorded {
                 span.text(key, route.as_bytes());
             }
             None => span.name(method),
+        }
+    }
+
+    /// The HTTP method, as names have it.
+    fn method_name(&self) -> &'static str {
+        if self.method == "_OTHER" {
+            "HTTP"
+        } else {
+            self.method
+        }
+    }
+
+    /// When it began.
+    pub(super) fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// What has become of it by now, at this age.
+    pub(super) fn open(&self, age: Duration) -> OpenRequest {
+        let [request_messages, response_messages] = self.messages;
+        OpenRequest {
+            direction: self.direction.name(),
+            name: self.name_so_far(),
+            trace_id: self.lineage.context.trace_id.to_string(),
+            span_id: self.lineage.context.span_id.to_string(),
+            link: self.lineage.link.name(),
+            age_ms: u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
+            status: self.status,
+            request_bytes: self.request_bytes,
+            response_bytes: self.response_bytes,
+            request_messages,
+            response_messages,
+        }
+    }
+
+    /// The gRPC method as the client wrote it, or the HTTP method with its route, if that is a known one or the server
+    /// has begun to answer well. Without a span there is no path to tell it from.
+    fn name_so_far(&self) -> String {
+        let path = self.span.as_ref().map(|span| span.written(self.path.clone()));
+        if self.grpc {
+            let method = path.map_or("grpc".into(), String::from_utf8_lossy);
+            return method.chars().take(GRPC_METHOD_MAX).collect();
+        }
+        let method = self.method_name();
+        let answered = self.status.is_some_and(|status| status < 400);
+        let mut routes = self.recorder.pod.routes();
+        match path.and_then(|path| routes.of(self.method, path, answered)) {
+            Some(route) => format!("{method} {route}"),
+            None => method.to_owned(),
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod clock;
 mod exchange;
+mod open;
 pub mod redact;
 pub mod routes;
 mod shared;
@@ -23,6 +24,7 @@ use span::{Edits, Parent, Seen, SpanContext, SpanId, TraceFlags, TraceId};
 use self::clock::Clock;
 use self::exchange::Known;
 pub use self::exchange::Recorded;
+pub use self::open::{Present, Roll, Told};
 use self::routes::Routes;
 use self::shared::Shared;
 use crate::config::Settings;
@@ -69,6 +71,8 @@ pub struct Pod {
     pub metrics: Arc<Metrics>,
     /// Where finished spans go; nowhere if there is no collector.
     pub queue: Option<Arc<Queue>>,
+    /// Its connections.
+    pub roll: Arc<Roll>,
     in_flight: Mutex<InFlight<SpanContext>>,
     routes: Mutex<Routes>,
 }
@@ -81,6 +85,7 @@ impl Pod {
             settings,
             metrics,
             queue,
+            roll: Arc::default(),
             in_flight: Mutex::new(InFlight::new(IN_FLIGHT_MAX)),
             routes,
         }

@@ -93,6 +93,11 @@ impl<O: Observer> Http1<O> {
         self.open.len()
     }
 
+    /// The exchanges that are open, oldest first.
+    pub fn exchanges(&self) -> impl Iterator<Item = &O::Exchange> {
+        self.open.iter().map(|open| &open.exchange)
+    }
+
     /// The change to HTTP/2, if the server's last input agreed to it. This tap is done then.
     pub fn take_upgrade(&mut self) -> Option<Upgraded<O::Exchange>> {
         self.upgraded.take()

@@ -120,6 +120,11 @@ impl<O: Observer> Http2<O> {
         self.streams.open()
     }
 
+    /// The exchanges that are open.
+    pub fn exchanges(&self) -> impl Iterator<Item = &O::Exchange> {
+        self.streams.exchanges()
+    }
+
     /// All open exchanges are over, because the connection is.
     pub fn end_all(&mut self, end: End) {
         self.streams.end_all(end);

@@ -64,6 +64,12 @@ impl<E: Exchange> Streams<E> {
         self.open
     }
 
+    /// The exchanges that are open, by stream.
+    pub(super) fn exchanges(&self) -> impl Iterator<Item = &E> {
+        let open = self.slots.iter().filter_map(|(_, open)| open.as_ref());
+        open.map(|open| &open.exchange)
+    }
+
     /// Whether a header block of the client on this stream is a request's head, not its trailers. Remembers the stream.
     pub(super) fn opens(&mut self, stream: u32) -> bool {
         let new = stream > self.newest;
