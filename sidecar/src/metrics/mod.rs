@@ -1,95 +1,17 @@
 //! What the sidecar counts. Every label's values come from a closed set, so the number of series is fixed.
 
+mod labels;
+
 use std::time::Duration;
 
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use span::Dialect;
 
+pub use self::labels::{Direction, Refusal, Unrecorded};
+use self::labels::{OUTCOMES, Outcome};
 use crate::export::Loss;
 use crate::record::Link;
 use crate::tap::{End, SpliceReason};
-
-/// Which way a connection goes, seen from the pod.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Direction {
-    /// Into the pod: its requests become SERVER spans.
-    Inbound,
-    /// Out of the pod: its requests become CLIENT spans.
-    Outbound,
-}
-
-impl Direction {
-    const BOTH: [Self; 2] = [Self::Inbound, Self::Outbound];
-
-    /// What belongs to this one of a pair in the order of `BOTH`.
-    fn of<T>(self, pair: &[T; 2]) -> &T {
-        let [inbound, outbound] = pair;
-        match self {
-            Self::Inbound => inbound,
-            Self::Outbound => outbound,
-        }
-    }
-
-    /// As it stands in labels and log lines.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Inbound => "inbound",
-            Self::Outbound => "outbound",
-        }
-    }
-}
-
-/// Why a connection could not be passed on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// The destination did not accept it.
-    Dial,
-    /// It is not known where it was going.
-    NoDestination,
-    /// It was made to the sidecar itself.
-    Loop,
-}
-
-impl Refusal {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Dial => "dial",
-            Self::NoDestination => "no_destination",
-            Self::Loop => "loop",
-        }
-    }
-}
-
-/// Why a request that was seen has no span.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unrecorded {
-    /// Its trace is not sampled.
-    NotSampled,
-    /// It is a probe that succeeded.
-    Probe,
-    /// There is no collector to send spans to.
-    NoCollector,
-    /// More requests were open on its connection than are remembered.
-    TooManyOpen,
-}
-
-impl Unrecorded {
-    const ALL: [Self; 4] = [
-        Self::NotSampled,
-        Self::Probe,
-        Self::NoCollector,
-        Self::TooManyOpen,
-    ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::NotSampled => "not_sampled",
-            Self::Probe => "probe",
-            Self::NoCollector => "no_collector",
-            Self::TooManyOpen => "too_many_open",
-        }
-    }
-}
 
 /// All that the sidecar counts.
 #[derive(Debug)]
@@ -303,57 +225,6 @@ impl Metrics {
         prometheus::TextEncoder::new()
             .encode_to_string(&self.registry.gather())
             .unwrap_or_else(|error| format!("# metrics cannot be written: {error}\n"))
-    }
-}
-
-/// How a request ended, in one word. The order is that of `OUTCOMES`.
-#[derive(Clone, Copy)]
-enum Outcome {
-    Informational,
-    Success,
-    Redirection,
-    ClientError,
-    ServerError,
-    Other,
-    ClientReset,
-    ServerReset,
-    Refused,
-    Unseen,
-    Cancelled,
-}
-
-const OUTCOMES: [&str; 11] = [
-    "1xx",
-    "2xx",
-    "3xx",
-    "4xx",
-    "5xx",
-    "other",
-    "client_reset",
-    "server_reset",
-    "refused",
-    "unseen",
-    "cancelled",
-];
-
-impl Outcome {
-    fn of(end: Option<End>, status: Option<u16>) -> Self {
-        match (end, status) {
-            (None, _) => Self::Cancelled,
-            (Some(End::ClientReset), _) => Self::ClientReset,
-            (Some(End::ServerReset), _) => Self::ServerReset,
-            (Some(End::Refused), _) => Self::Refused,
-            (Some(End::Unseen), _) => Self::Unseen,
-            (Some(End::Complete | End::Upgraded), Some(status)) => match status {
-                100..=199 => Self::Informational,
-                200..=299 => Self::Success,
-                300..=399 => Self::Redirection,
-                400..=499 => Self::ClientError,
-                500..=599 => Self::ServerError,
-                _ => Self::Other,
-            },
-            (Some(End::Complete | End::Upgraded), None) => Self::Other,
-        }
     }
 }
 
