@@ -158,6 +158,23 @@ fn a_stop_ends_connections_that_stay_idle_and_does_not_wait_for_a_collector_that
     assert_eq!(idle.rest().0, b"");
 }
 
+/// This body ends where its connection does: a FIN would say that it is whole.
+#[test]
+fn a_stop_in_the_middle_of_an_answer_is_a_reset_and_not_its_end() {
+    let (listener, upstream) = listener();
+    let mut sidecar = Sidecar::before(upstream, "drain: 100ms");
+    let (client, server) = connect(sidecar.listen, &listener);
+    client.send(REQUEST);
+    server.receive_head();
+    let half = b"HTTP/1.1 200 OK\r\n\r\nhalf of i";
+    server.send(half);
+    assert_eq!(client.receive(half.len()), half);
+    sidecar.terminate();
+    assert!(sidecar.wait().success(), "{}", sidecar.log());
+    assert_eq!(client.rest().1, End::Reset);
+    assert_eq!(server.rest().1, End::Reset);
+}
+
 #[test]
 fn a_thousand_idle_connections_all_still_work_and_leave_nothing_behind() {
     const COUNT: usize = 1000;
