@@ -10,7 +10,7 @@ use std::thread;
 use stories::http::serve_with;
 use stories::sidecar::Sidecar;
 use stories::sink::{Sink, Span, attribute};
-use stories::sockets::{Socket, listener};
+use stories::sockets::{Socket, connect, free_address, listener};
 
 /// Answers with the status that stands in the path, `/status/404/…`, and with the request's head as the body.
 fn echoes_heads() -> SocketAddr {
@@ -193,6 +193,42 @@ fn probes_that_succeed_are_counted_and_those_that_fail_are_seen() {
         2
     );
     assert_eq!(metrics.value("meshtrace_spans_started_total"), 3);
+}
+
+/// A request that was spliced is in flight as well: the only other one is not the cause of every call.
+#[test]
+fn no_cause_is_claimed_while_requests_may_be_in_flight_unseen() {
+    let (listener, upstream) = listener();
+    let (called, there) = stories::sockets::listener();
+    let outbound = free_address();
+    let sidecar = Sidecar::before(
+        upstream,
+        &format!("outbound: {{ listen: \"{outbound}\", upstream: \"{there}\" }}"),
+    );
+    let call = || {
+        let (caller, callee) = connect(outbound, &called);
+        caller.send(b"GET / HTTP/1.1\r\nHost: there\r\n\r\n");
+        callee.receive_head();
+    };
+    let links = |kind: &str| {
+        sidecar
+            .metrics()
+            .value(&format!("meshtrace_links_total{{kind=\"{kind}\"}}"))
+    };
+
+    let (client, server) = connect(sidecar.listen, &listener);
+    client.send(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n");
+    server.receive_head();
+    let (odd, _odd_server) = connect(sidecar.listen, &listener);
+    odd.send(b"POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n");
+    sidecar.eventually("the splice", |now| now.splices().len() == 1);
+    call();
+    assert_eq!((links("exact"), links("unknown")), (0, 2));
+
+    odd.reset();
+    sidecar.eventually("its end", |now| now.sum("meshtrace_connections_total") == 2);
+    call();
+    assert_eq!((links("exact"), links("unknown")), (1, 2));
 }
 
 #[test]

@@ -82,7 +82,12 @@ async fn pass_on(
     };
     let mut observed = Observed::new(Arc::clone(recorder), direction, peer);
     let opaque = settings.mode == Mode::Passthrough || settings.opaque_ports.contains(&destination.port());
-    let mut watch = if opaque { Watch::splice() } else { Watch::new() };
+    let mut watch = if opaque {
+        observed.sees_nothing();
+        Watch::splice()
+    } else {
+        Watch::new()
+    };
     let pumped = pump(&mut ends.client, &mut ends.server, &mut watch, &mut observed).await;
 
     ends.orderly = pumped.closed == Closed::Orderly;

@@ -229,6 +229,8 @@ pub struct Observed {
     /// The client of an inbound connection, the server of an outbound one.
     peer: SocketAddr,
     shared: Shared,
+    /// Given back when the connection is gone, if requests may come in by it that nobody sees.
+    unseen: Option<Ticket>,
     /// When the bytes that are being looked at were read.
     read: Instant,
 }
@@ -241,6 +243,7 @@ impl Observed {
             direction,
             peer,
             shared: Shared::default(),
+            unseen: None,
             read: Instant::now(),
         }
     }
@@ -248,6 +251,14 @@ impl Observed {
     /// What is counted.
     pub fn metrics(&self) -> &Metrics {
         &self.recorder.pod.metrics
+    }
+
+    /// From here on nothing is seen of what passes. Requests that come in by this connection may cause outbound calls
+    /// all the same, so until it is gone no other request is taken for the cause of one.
+    pub fn sees_nothing(&mut self) {
+        if self.direction == Direction::Inbound && self.unseen.is_none() {
+            self.unseen = Some(self.recorder.pod.in_flight().begin_unseen());
+        }
     }
 
     /// The client's next bytes have just been read.
@@ -291,6 +302,14 @@ impl Observed {
     /// An inbound request may cause outbound ones until it ends.
     fn in_flight(&self, context: SpanContext) -> Option<Ticket> {
         (self.direction == Direction::Inbound).then(|| self.recorder.pod.in_flight().begin(context))
+    }
+}
+
+impl Drop for Observed {
+    fn drop(&mut self) {
+        if let Some(unseen) = self.unseen.take() {
+            self.recorder.pod.in_flight().end(unseen);
+        }
     }
 }
 
