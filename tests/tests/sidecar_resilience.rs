@@ -372,15 +372,22 @@ fn an_end_that_vanishes_in_the_middle_ends_the_span_by_its_name() {
     }
     assert_eq!(attribute(&sink.expect(2)[1], "error.type"), "client_reset");
 
+    // or by a server that goes because it has gone
+    let (client, server) = asked();
+    drop(client);
+    assert_eq!(server.rest(), (Vec::new(), End::Fin));
+    drop(server);
+    assert_eq!(attribute(&sink.expect(3)[2], "error.type"), "client_reset");
+
     let (_client, server) = asked();
     server.reset();
-    assert_eq!(attribute(&sink.expect(3)[2], "error.type"), "server_reset");
+    assert_eq!(attribute(&sink.expect(4)[3], "error.type"), "server_reset");
 
     // half an answer, and an orderly end
     let (_client, server) = asked();
     server.send(&ANSWER[..ANSWER.len() - 1]);
     drop(server);
-    let span = &sink.expect(4)[3];
+    let span = &sink.expect(5)[4];
     assert_eq!(attribute(span, "error.type"), "server_reset");
     assert_eq!(attribute(span, "http.response.status_code"), "200");
 }
