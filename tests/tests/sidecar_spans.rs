@@ -195,6 +195,30 @@ fn probes_that_succeed_are_counted_and_those_that_fail_are_seen() {
     assert_eq!(metrics.value("meshtrace_spans_started_total"), 3);
 }
 
+/// Its HTTP status says 200 whatever came of it.
+#[test]
+fn a_grpc_probe_that_fails_is_seen() {
+    let sink = Sink::start();
+    let (listener, upstream) = listener();
+    let sidecar = Sidecar::before(upstream, &sink.config());
+    let (client, server) = connect(sidecar.listen, &listener);
+    for status in [0, 14] {
+        client.send(
+            b"POST /grpc.health.v1.Health/Check HTTP/1.1\r\nUser-Agent: kube-probe/1.35\r\n\
+              Content-Type: application/grpc\r\n\r\n",
+        );
+        server.receive_head();
+        server.send(
+            format!("HTTP/1.1 200 OK\r\ngrpc-status: {status}\r\nContent-Length: 0\r\n\r\n").as_bytes(),
+        );
+        client.receive_head();
+    }
+    let spans = sink.expect(1);
+    assert_eq!(attribute(&spans[0], "rpc.response.status_code"), "UNAVAILABLE");
+    let probes = "meshtrace_requests_unrecorded_total{reason=\"probe\"}";
+    sidecar.eventually("the other to be counted", |now| now.value(probes) == 1);
+}
+
 /// A request that was spliced is in flight as well: the only other one is not the cause of every call.
 #[test]
 fn no_cause_is_claimed_while_requests_may_be_in_flight_unseen() {

@@ -326,8 +326,13 @@ impl Observer for Observed {
         span::write(&seen, &lineage.context, lineage.parent, configured, edits);
         let ticket = self.in_flight(lineage.context);
         let known = Known::read(head);
-        self.shared
-            .update(self.peer, head.version, known.authority, known.agent);
+        self.shared.update(
+            self.direction,
+            self.peer,
+            head.version,
+            known.authority,
+            known.agent,
+        );
         let tracestate = seen.parent().and_then(|parent| parent.tracestate);
         Box::new(Recorded::start(self, head, &known, lineage, tracestate, ticket))
     }
