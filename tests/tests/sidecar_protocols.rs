@@ -71,7 +71,7 @@ async fn grpc_calls_of_every_kind_end_as_they_do_directly_and_their_spans_say_ho
         ("Bidi", &["a", "b", &large, "c"], "Bidi OK 4/4 "),
         ("Bidi", &[], "Bidi OK / "),
         ("Bidi", &["a", "break"], "Bidi INTERNAL 2/1 INTERNAL"),
-        ("Unheard", &["of"], "Unheard UNIMPLEMENTED 1/ UNIMPLEMENTED"),
+        ("Unheard", &["of"], "Unheard UNIMPLEMENTED / UNIMPLEMENTED"),
     ];
     for (method, messages, _) in &calls {
         let messages: Vec<_> = messages
@@ -88,7 +88,11 @@ async fn grpc_calls_of_every_kind_end_as_they_do_directly_and_their_spans_say_ho
         );
     }
     let spans = in_order(sink.expect(calls.len()));
-    let described: Vec<_> = spans.iter().map(described).collect();
+    // the server may refuse a method that it does not know before the message is sent, or after
+    let described: Vec<_> = spans
+        .iter()
+        .map(|span| described(span).replace("UNIMPLEMENTED 1/", "UNIMPLEMENTED /"))
+        .collect();
     assert_eq!(described, calls.map(|(_, _, expected)| expected));
     assert!(
         spans
