@@ -219,6 +219,46 @@ fn a_grpc_probe_that_fails_is_seen() {
     sidecar.eventually("the other to be counted", |now| now.value(probes) == 1);
 }
 
+#[test]
+fn a_call_says_where_it_went_whatever_the_form_of_its_target_and_only_the_final_answer_counts() {
+    let sink = Sink::start();
+    let (called, there) = listener();
+    let outbound = free_address();
+    let _sidecar = Sidecar::before(
+        free_address(),
+        &format!(
+            "{}\noutbound: {{ listen: \"{outbound}\", upstream: \"{there}\" }}\ncapture_headers: [link]",
+            sink.config()
+        ),
+    );
+    let (client, server) = connect(outbound, &called);
+    let calls = [
+        ("OPTIONS * HTTP/1.1\r\nHost: there", "http://there", "80"),
+        ("GET /a HTTP/1.1\r\nHost: there:81", "http://there:81/a", "81"),
+        (
+            "CONNECT there:443 HTTP/1.1\r\nHost: there:443",
+            "http://there:443",
+            "443",
+        ),
+    ];
+    for (number, (head, url, port)) in calls.into_iter().enumerate() {
+        client.send(format!("{head}\r\n\r\n").as_bytes());
+        server.receive_head();
+        server.send(b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n");
+        server.send(b"HTTP/1.1 403 No\r\nLink: b\r\nContent-Length: 0\r\n\r\n");
+        client.receive_head();
+        client.receive_head();
+        let span = &sink.expect(number + 1)[number];
+        assert_eq!(attribute(span, "url.full"), url);
+        assert_eq!(attribute(span, "server.port"), port);
+        let links = span
+            .attributes
+            .iter()
+            .filter(|it| it.key == "http.response.header.link");
+        assert_eq!(links.count(), 1);
+    }
+}
+
 /// A request that was spliced is in flight as well: the only other one is not the cause of every call.
 #[test]
 fn no_cause_is_claimed_while_requests_may_be_in_flight_unseen() {
