@@ -123,7 +123,8 @@ fn a_destination_that_refuses_is_a_reset_to_the_client() {
     let client = Socket::to(sidecar.listen);
     assert_eq!(client.rest(), (Vec::new(), End::Reset));
     let refused = r#"meshtrace_connections_refused_total{direction="inbound",reason="dial"}"#;
-    assert_eq!(sidecar.metrics().value(refused), 1);
+    // the client may feel it before it has been counted
+    sidecar.eventually("the refusal to be counted", |now| now.value(refused) == 1);
 }
 
 /// `413`, and a close while most of the request is still to be read: the kernel resets the connection. The client, busy

@@ -95,7 +95,6 @@ async fn pass_on(
         Closed::Reset(Side::Client) => End::ClientReset,
         Closed::Reset(Side::Server) | Closed::Orderly => End::ServerReset,
     });
-    drop(ends);
     if let Some((hello, answer)) = watch.hellos() {
         let (from_client, from_server) = (pumped.from_client, pumped.from_server);
         let broken = pumped.closed != Closed::Orderly;
