@@ -229,7 +229,7 @@ impl Settings {
                 listen,
                 upstream: Some(upstream),
             }) = listener
-                && clash(listen, upstream)
+                && leads_to(upstream, listen)
             {
                 let what = format_args!("`{upstream}` is the listener itself");
                 document.problem(&format!("{key}.upstream"), what);
@@ -275,6 +275,14 @@ fn clash(a: SocketAddr, b: SocketAddr) -> bool {
         && (a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified())
 }
 
+/// Whether a connection to `upstream` would arrive at the listener. Which other addresses are this host's is not known.
+fn leads_to(upstream: SocketAddr, listen: SocketAddr) -> bool {
+    let (to, at) = (upstream.ip().to_canonical(), listen.ip().to_canonical());
+    let here = to.is_loopback() || to.is_unspecified();
+    upstream.port() == listen.port()
+        && (to == at || here && at.is_unspecified() || to.is_unspecified() && at.is_loopback())
+}
+
 /// As many threads as there are processors to run them, and not more than two: each carries some 80,000 requests a
 /// second.
 fn usual_workers() -> usize {
@@ -303,7 +311,7 @@ fn address(value: &process::config::Value) -> Result<String, String> {
     let fits = text.strip_prefix("http://").is_some_and(|rest| {
         let authority = rest.strip_suffix('/').unwrap_or(rest);
         authority.rsplit_once(':').is_some_and(|(host, port)| {
-            !host.is_empty() && !host.contains('/') && port.parse::<u16>().is_ok()
+            !host.is_empty() && !host.contains(['/', '@']) && port.parse::<u16>().is_ok()
         })
     });
     if fits {
@@ -403,6 +411,20 @@ mod tests {
     fn a_file_that_names_one_listener_has_only_that_one() {
         let settings = read("inbound: { listen: 127.0.0.1:1, upstream: 127.0.0.1:2 }", &[]).unwrap();
         assert!(settings.inbound.is_some() && settings.outbound.is_none());
+    }
+
+    #[test]
+    fn an_upstream_is_refused_where_it_is_the_listener_and_not_for_its_port() {
+        let refused = |listen: &str, upstream: &str| {
+            let text = format!("inbound: {{ listen: \"{listen}\", upstream: \"{upstream}\" }}");
+            read(&text, &[]).is_err()
+        };
+        assert!(refused("127.0.0.1:8080", "127.0.0.1:8080"));
+        assert!(refused("[::]:8080", "127.0.0.1:8080"));
+        assert!(refused("0.0.0.0:8080", "[::1]:8080"));
+        assert!(refused("127.0.0.1:8080", "0.0.0.0:8080"));
+        assert!(!refused("0.0.0.0:8080", "10.1.2.3:8080"));
+        assert!(!refused("10.1.2.4:8080", "127.0.0.1:8080"));
     }
 
     #[test]

@@ -70,7 +70,10 @@ pub enum RunError {
 pub fn run(settings: Settings) -> Result<(), RunError> {
     raise_file_limit();
     let runtime = runtime("the control thread")?;
-    runtime.block_on(supervise(settings))
+    let done = runtime.block_on(supervise(settings));
+    // a name that is still being looked up would be waited for
+    runtime.shutdown_background();
+    done
 }
 
 async fn supervise(settings: Settings) -> Result<(), RunError> {

@@ -158,6 +158,23 @@ fn a_stop_ends_connections_that_stay_idle_and_does_not_wait_for_a_collector_that
     assert_eq!(idle.rest().0, b"");
 }
 
+/// This body ends where its connection does: a FIN would say that it is whole.
+#[test]
+fn a_stop_in_the_middle_of_an_answer_is_a_reset_and_not_its_end() {
+    let (listener, upstream) = listener();
+    let mut sidecar = Sidecar::before(upstream, "drain: 100ms");
+    let (client, server) = connect(sidecar.listen, &listener);
+    client.send(REQUEST);
+    server.receive_head();
+    let half = b"HTTP/1.1 200 OK\r\n\r\nhalf of i";
+    server.send(half);
+    assert_eq!(client.receive(half.len()), half);
+    sidecar.terminate();
+    assert!(sidecar.wait().success(), "{}", sidecar.log());
+    assert_eq!(client.rest().1, End::Reset);
+    assert_eq!(server.rest().1, End::Reset);
+}
+
 #[test]
 fn a_request_that_outlasts_the_stop_is_a_span_that_says_so() {
     let sink = Sink::start();
@@ -369,15 +386,22 @@ fn an_end_that_vanishes_in_the_middle_ends_the_span_by_its_name() {
     }
     assert_eq!(attribute(&sink.expect(2)[1], "error.type"), "client_reset");
 
+    // or by a server that goes because it has gone
+    let (client, server) = asked();
+    drop(client);
+    assert_eq!(server.rest(), (Vec::new(), End::Fin));
+    drop(server);
+    assert_eq!(attribute(&sink.expect(3)[2], "error.type"), "client_reset");
+
     let (_client, server) = asked();
     server.reset();
-    assert_eq!(attribute(&sink.expect(3)[2], "error.type"), "server_reset");
+    assert_eq!(attribute(&sink.expect(4)[3], "error.type"), "server_reset");
 
     // half an answer, and an orderly end
     let (_client, server) = asked();
     server.send(&ANSWER[..ANSWER.len() - 1]);
     drop(server);
-    let span = &sink.expect(4)[3];
+    let span = &sink.expect(5)[4];
     assert_eq!(attribute(span, "error.type"), "server_reset");
     assert_eq!(attribute(span, "http.response.status_code"), "200");
 }

@@ -10,7 +10,7 @@ use std::thread;
 use stories::http::serve_with;
 use stories::sidecar::Sidecar;
 use stories::sink::{Sink, Span, attribute};
-use stories::sockets::{Socket, listener};
+use stories::sockets::{Socket, connect, free_address, listener};
 
 /// Answers with the status that stands in the path, `/status/404/…`, and with the request's head as the body.
 fn echoes_heads() -> SocketAddr {
@@ -193,6 +193,106 @@ fn probes_that_succeed_are_counted_and_those_that_fail_are_seen() {
         2
     );
     assert_eq!(metrics.value("meshtrace_spans_started_total"), 3);
+}
+
+/// Its HTTP status says 200 whatever came of it.
+#[test]
+fn a_grpc_probe_that_fails_is_seen() {
+    let sink = Sink::start();
+    let (listener, upstream) = listener();
+    let sidecar = Sidecar::before(upstream, &sink.config());
+    let (client, server) = connect(sidecar.listen, &listener);
+    for status in [0, 14] {
+        client.send(
+            b"POST /grpc.health.v1.Health/Check HTTP/1.1\r\nUser-Agent: kube-probe/1.35\r\n\
+              Content-Type: application/grpc\r\n\r\n",
+        );
+        server.receive_head();
+        server.send(
+            format!("HTTP/1.1 200 OK\r\ngrpc-status: {status}\r\nContent-Length: 0\r\n\r\n").as_bytes(),
+        );
+        client.receive_head();
+    }
+    let spans = sink.expect(1);
+    assert_eq!(attribute(&spans[0], "rpc.response.status_code"), "UNAVAILABLE");
+    let probes = "meshtrace_requests_unrecorded_total{reason=\"probe\"}";
+    sidecar.eventually("the other to be counted", |now| now.value(probes) == 1);
+}
+
+#[test]
+fn a_call_says_where_it_went_whatever_the_form_of_its_target_and_only_the_final_answer_counts() {
+    let sink = Sink::start();
+    let (called, there) = listener();
+    let outbound = free_address();
+    let _sidecar = Sidecar::before(
+        free_address(),
+        &format!(
+            "{}\noutbound: {{ listen: \"{outbound}\", upstream: \"{there}\" }}\ncapture_headers: [link]",
+            sink.config()
+        ),
+    );
+    let (client, server) = connect(outbound, &called);
+    let calls = [
+        ("OPTIONS * HTTP/1.1\r\nHost: there", "http://there", "80"),
+        ("GET /a HTTP/1.1\r\nHost: there:81", "http://there:81/a", "81"),
+        (
+            "CONNECT there:443 HTTP/1.1\r\nHost: there:443",
+            "http://there:443",
+            "443",
+        ),
+    ];
+    for (number, (head, url, port)) in calls.into_iter().enumerate() {
+        client.send(format!("{head}\r\n\r\n").as_bytes());
+        server.receive_head();
+        server.send(b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n");
+        server.send(b"HTTP/1.1 403 No\r\nLink: b\r\nContent-Length: 0\r\n\r\n");
+        client.receive_head();
+        client.receive_head();
+        let span = &sink.expect(number + 1)[number];
+        assert_eq!(attribute(span, "url.full"), url);
+        assert_eq!(attribute(span, "server.port"), port);
+        let links = span
+            .attributes
+            .iter()
+            .filter(|it| it.key == "http.response.header.link");
+        assert_eq!(links.count(), 1);
+    }
+}
+
+/// A request that was spliced is in flight as well: the only other one is not the cause of every call.
+#[test]
+fn no_cause_is_claimed_while_requests_may_be_in_flight_unseen() {
+    let (listener, upstream) = listener();
+    let (called, there) = stories::sockets::listener();
+    let outbound = free_address();
+    let sidecar = Sidecar::before(
+        upstream,
+        &format!("outbound: {{ listen: \"{outbound}\", upstream: \"{there}\" }}"),
+    );
+    let call = || {
+        let (caller, callee) = connect(outbound, &called);
+        caller.send(b"GET / HTTP/1.1\r\nHost: there\r\n\r\n");
+        callee.receive_head();
+    };
+    let links = |kind: &str| {
+        sidecar
+            .metrics()
+            .value(&format!("meshtrace_links_total{{kind=\"{kind}\"}}"))
+    };
+
+    let (client, server) = connect(sidecar.listen, &listener);
+    client.send(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n");
+    server.receive_head();
+    let (odd, _odd_server) = connect(sidecar.listen, &listener);
+    odd.send(b"POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n");
+    sidecar.eventually("the splice", |now| now.splices().len() == 1);
+    call();
+    assert_eq!((links("exact"), links("unknown")), (0, 2));
+
+    odd.reset();
+    sidecar.eventually("its end", |now| now.sum("meshtrace_connections_total") == 2);
+    call();
+    assert_eq!((links("exact"), links("unknown")), (1, 2));
 }
 
 #[test]

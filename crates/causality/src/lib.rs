@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 pub enum Cause<P> {
     /// This one, because no other was in flight.
     Exact(P),
-    /// Several were in flight, or none: it cannot be known.
+    /// Several were in flight, or none, or some that cannot be seen: it cannot be known.
     Unknown,
 }
 
@@ -53,6 +53,15 @@ impl<P: Copy> InFlight<P> {
         } else {
             self.uncounted = self.uncounted.saturating_add(1);
         }
+        ticket
+    }
+
+    /// Requests may come in that cannot be seen, by an encrypted connection, say. Until this has ended as a request
+    /// does, no cause is certain.
+    pub fn begin_unseen(&mut self) -> Ticket {
+        let ticket = Ticket(self.next);
+        self.next = self.next.wrapping_add(1);
+        self.uncounted = self.uncounted.saturating_add(1);
         ticket
     }
 
@@ -110,6 +119,18 @@ mod tests {
         assert_eq!((in_flight.len(), in_flight.cause()), (2, Cause::Unknown));
         in_flight.end(b);
         assert_eq!((in_flight.len(), in_flight.cause()), (1, Cause::Exact('a')));
+        in_flight.end(a);
+        assert!(in_flight.is_empty());
+    }
+
+    #[test]
+    fn while_requests_may_come_in_unseen_nothing_is_claimed() {
+        let mut in_flight = InFlight::new(8);
+        let a = in_flight.begin('a');
+        let unseen = in_flight.begin_unseen();
+        assert_eq!(in_flight.cause(), Cause::Unknown);
+        in_flight.end(unseen);
+        assert_eq!(in_flight.cause(), Cause::Exact('a'));
         in_flight.end(a);
         assert!(in_flight.is_empty());
     }

@@ -45,7 +45,7 @@ pub async fn serve(
 }
 
 async fn pass_on(
-    mut client: TcpStream,
+    client: TcpStream,
     from: SocketAddr,
     direction: Direction,
     listener: Listener,
@@ -61,7 +61,7 @@ async fn pass_on(
             return Err(refusal);
         }
     };
-    let mut server = match dial(destination, settings.mark).await {
+    let server = match dial(destination, settings.mark).await {
         Ok(server) => server,
         Err(error) => {
             tracing::debug!(%from, %destination, direction = direction.name(), %error, "the destination does not answer");
@@ -71,6 +71,11 @@ async fn pass_on(
     };
     prepare(&client);
     prepare(&server);
+    let mut ends = Ends {
+        client,
+        server,
+        orderly: false,
+    };
 
     let peer = if direction == Direction::Inbound {
         from
@@ -79,24 +84,29 @@ async fn pass_on(
     };
     let mut observed = Observed::new(Arc::clone(recorder), direction, peer);
     let opaque = settings.mode == Mode::Passthrough || settings.opaque_ports.contains(&destination.port());
-    let mut watch = if opaque { Watch::splice() } else { Watch::new() };
+    let mut watch = if opaque {
+        observed.sees_nothing();
+        Watch::splice()
+    } else {
+        Watch::new()
+    };
     let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
     let present = recorder.pod().roll.enter(waker);
-    let pumped = pump(&mut client, &mut server, &mut watch, &mut observed, &present).await;
+    let pumped = pump(
+        &mut ends.client,
+        &mut ends.server,
+        &mut watch,
+        &mut observed,
+        &present,
+    )
+    .await;
     drop(present);
 
-    // what one end has done to the connection the other one gets to feel
-    match pumped.closed {
-        Closed::Orderly => watch.end_all(End::ServerReset),
-        Closed::Reset(Side::Client) => {
-            reset(&server);
-            watch.end_all(End::ClientReset);
-        }
-        Closed::Reset(Side::Server) => {
-            reset(&client);
-            watch.end_all(End::ServerReset);
-        }
-    }
+    ends.orderly = pumped.closed == Closed::Orderly;
+    watch.end_all(match pumped.closed {
+        Closed::Reset(Side::Client) => End::ClientReset,
+        Closed::Reset(Side::Server) | Closed::Orderly => End::ServerReset,
+    });
     if let Some((hello, answer)) = watch.hellos() {
         let (from_client, from_server) = (pumped.from_client, pumped.from_server);
         let broken = pumped.closed != Closed::Orderly;
@@ -120,6 +130,25 @@ async fn pass_on(
         pumped.from_server,
     );
     Ok(())
+}
+
+/// The two ends of a connection that is passed on.
+struct Ends {
+    client: TcpStream,
+    server: TcpStream,
+    /// Both have sent their last byte.
+    orderly: bool,
+}
+
+impl Drop for Ends {
+    /// What one end has done to the connection the other one gets to feel. And where it is cut off because the sidecar
+    /// has to stop, half an answer must not look like a whole one.
+    fn drop(&mut self) {
+        if !self.orderly {
+            reset(&self.client);
+            reset(&self.server);
+        }
+    }
 }
 
 /// Where the client wanted to go.

@@ -20,6 +20,10 @@ use crate::tap::{Passed, Side};
 /// Bytes that are read at a time.
 const READ_BYTES: usize = 64 * 1024;
 
+/// So often one direction reads before it is the other's turn: a download that never pauses must not hold up what the
+/// client has to say meanwhile.
+const READS_IN_A_ROW: usize = 16;
+
 thread_local! {
     static SCRATCH: RefCell<Scratch> =
         RefCell::new(Scratch { input: vec![0; READ_BYTES].into_boxed_slice(), out: Vec::new() });
@@ -143,7 +147,7 @@ impl Flow {
         } else {
             Side::Client
         };
-        loop {
+        for _ in 0..READS_IN_A_ROW {
             ready!(self.send_kept(to.as_mut(), context)).map_err(|_| other)?;
             if self.ended {
                 if !self.told {
@@ -182,6 +186,9 @@ impl Flow {
                 Poll::Ready(Ok(()))
             }))?;
         }
+        // there may be more to read, of which nobody would tell us
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Sends as much as the other end takes now, and keeps the rest.

@@ -123,7 +123,7 @@ impl Watch {
     }
 
     /// Gives a tap up that can follow no longer. What it had held back of the client's bytes goes to `out`.
-    pub(super) fn give_up(&mut self, out: &mut Vec<u8>, observed: &Observed) {
+    pub(super) fn give_up(&mut self, out: &mut Vec<u8>, observed: &mut Observed) {
         let (protocol, reason) = match self {
             Self::Http1(tap) => ("http1", tap.spliced()),
             Self::Http2(tap) => ("http2", tap.spliced()),
@@ -132,6 +132,7 @@ impl Watch {
         let Some(reason) = reason else { return };
         self.on_end(Side::Client, out);
         observed.metrics().spliced(protocol, reason);
+        observed.sees_nothing();
         *self = Self::Splice(protocol);
     }
 
@@ -183,6 +184,9 @@ impl Watch {
             }
             Detected::Http1 | Detected::Tls | Detected::Opaque => Self::splice(),
         };
+        if matches!(next, Self::Tls(_) | Self::Splice(_)) {
+            observed.sees_nothing();
+        }
         let passed = next.on_bytes(from, input, out, observed);
         *self = next;
         passed

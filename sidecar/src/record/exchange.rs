@@ -127,10 +127,12 @@ impl Recorded {
                 }
                 Direction::Outbound => {
                     let (mark, query) = query.map_or((b"".as_slice(), b"".as_slice()), |query| (b"?", query));
-                    let parts = [b"http://".as_slice(), known.authority, target.path, mark, query];
+                    // `OPTIONS *` asks the host itself (RFC 9112, section 3.2.4)
+                    let path = target.path.strip_prefix(b"*").unwrap_or(target.path);
+                    let parts = [b"http://".as_slice(), known.authority, path, mark, query];
                     let whole = span.joined("url.full", &parts);
                     let start = whole.start + known.authority.len() + 7;
-                    start..start + target.path.len()
+                    start..start + path.len()
                 }
             };
         }
@@ -167,7 +169,7 @@ impl Recorded {
                 Unrecorded::NotSampled
             });
         };
-        if self.probe && succeeded {
+        if self.probe && succeeded && self.grpc_status.is_none_or(|status| status == 0) {
             pod.metrics.unrecorded(Unrecorded::Probe);
             return self.recorder.discard(span);
         }
@@ -314,6 +316,10 @@ impl Exchange for Box<Recorded> {
     fn request_end(&mut self) {}
 
     fn response_head(&mut self, status: u16, fields: &[Field<'_>]) {
+        // an interim head is no answer yet; the one that agrees to an upgrade is the last
+        if matches!(status, 100 | 102..=199) {
+            return;
+        }
         self.status = Some(status);
         if let Some(span) = &mut self.span {
             capture(

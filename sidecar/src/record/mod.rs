@@ -234,6 +234,8 @@ pub struct Observed {
     /// The client of an inbound connection, the server of an outbound one.
     peer: SocketAddr,
     shared: Shared,
+    /// Given back when the connection is gone, if requests may come in by it that nobody sees.
+    unseen: Option<Ticket>,
     /// When the bytes that are being looked at were read.
     read: Instant,
 }
@@ -246,6 +248,7 @@ impl Observed {
             direction,
             peer,
             shared: Shared::default(),
+            unseen: None,
             read: Instant::now(),
         }
     }
@@ -253,6 +256,14 @@ impl Observed {
     /// What is counted.
     pub fn metrics(&self) -> &Metrics {
         &self.recorder.pod.metrics
+    }
+
+    /// From here on nothing is seen of what passes. Requests that come in by this connection may cause outbound calls
+    /// all the same, so until it is gone no other request is taken for the cause of one.
+    pub fn sees_nothing(&mut self) {
+        if self.direction == Direction::Inbound && self.unseen.is_none() {
+            self.unseen = Some(self.recorder.pod.in_flight().begin_unseen());
+        }
     }
 
     /// The client's next bytes have just been read.
@@ -299,6 +310,14 @@ impl Observed {
     }
 }
 
+impl Drop for Observed {
+    fn drop(&mut self) {
+        if let Some(unseen) = self.unseen.take() {
+            self.recorder.pod.in_flight().end(unseen);
+        }
+    }
+}
+
 impl Observer for Observed {
     type Exchange = Box<Recorded>;
 
@@ -312,8 +331,13 @@ impl Observer for Observed {
         span::write(&seen, &lineage.context, lineage.parent, configured, edits);
         let ticket = self.in_flight(lineage.context);
         let known = Known::read(head);
-        self.shared
-            .update(self.peer, head.version, known.authority, known.agent);
+        self.shared.update(
+            self.direction,
+            self.peer,
+            head.version,
+            known.authority,
+            known.agent,
+        );
         let tracestate = seen.parent().and_then(|parent| parent.tracestate);
         Box::new(Recorded::start(self, head, &known, lineage, tracestate, ticket))
     }

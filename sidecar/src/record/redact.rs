@@ -23,7 +23,8 @@ pub fn is_credential(header: &str) -> bool {
 /// A request target without what is nobody's business.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target<'a> {
-    /// The host and port of an absolute-form target (RFC 9112, section 3.2.2), without user information.
+    /// The host and port of a target in absolute form or, for CONNECT, in authority form (RFC 9112, section 3.2), without
+    /// user information.
     pub authority: Option<&'a [u8]>,
     /// The path. For `OPTIONS *` it is `*`; for CONNECT there is none.
     pub path: &'a [u8],
@@ -44,7 +45,14 @@ impl<'a> Target<'a> {
                 let (authority, rest) = rest.split_at(end);
                 (Some(without_user(authority)), rest)
             }
-            _ => (None, target),
+            _ if target.is_empty() || target.starts_with(b"/") || target == b"*" => (None, target),
+            _ => {
+                return Self {
+                    authority: Some(without_user(target)),
+                    path: b"",
+                    query: None,
+                };
+            }
         };
         let mut parts = rest.splitn(2, |byte| *byte == b'?');
         let path = parts.next().unwrap_or_default();
@@ -101,6 +109,7 @@ mod tests {
         };
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(read("/a/b?c=d?e"), (None, "/a/b".into(), some("c=d?e")));
+        assert_eq!(read("h:443"), (Some("h:443".into()), String::new(), None));
         assert_eq!(read("*"), (None, "*".into(), None));
         assert_eq!(
             read("http://u:p@h:80/a?q"),

@@ -6,10 +6,14 @@ use std::net::SocketAddr;
 use otlp::encode::SpanEncoder;
 
 use super::redact::host_and_port;
+use crate::metrics::Direction;
 use crate::tap::Version;
 
 /// The longest host and client name that are remembered to be compared with the next.
 const REMEMBERED_MAX: usize = 256;
+
+/// The port of `http://` (RFC 9110, section 4.2.1).
+const HTTP_PORT: u16 = 80;
 
 /// The attributes, and what they were made of.
 #[derive(Default)]
@@ -24,6 +28,7 @@ impl Shared {
     /// Brings the attributes up to date for the next request.
     pub(super) fn update(
         &mut self,
+        direction: Direction,
         peer: SocketAddr,
         version: Version,
         authority: &[u8],
@@ -44,7 +49,9 @@ impl Shared {
         if !host.is_empty() {
             attributes.text("server.address", host);
         }
-        if let Some(port) = port {
+        // a client that names no port means the scheme's own; a server may have been asked through another
+        let usual = (direction == Direction::Outbound && !host.is_empty()).then_some(HTTP_PORT);
+        if let Some(port) = port.or(usual) {
             attributes.int("server.port", i64::from(port));
         }
         if !agent.is_empty() {

@@ -143,7 +143,7 @@ pub enum End {
     Complete,
     /// Both ends agreed on another protocol, or a tunnel, and its last byte has passed.
     Upgraded,
-    /// The client gave up: it reset the stream or the connection.
+    /// The client gave up: it reset the stream or the connection, or closed it and got no whole response.
     ClientReset,
     /// The server gave up: it reset the stream or the connection, or closed it before the response was whole.
     ServerReset,
@@ -154,6 +154,16 @@ pub enum End {
 }
 
 impl End {
+    /// The server has closed the connection before the response was whole. A client that had closed it already
+    /// (`client_left`) is why: servers give up a request whose client has gone.
+    pub(crate) fn closed(client_left: bool) -> Self {
+        if client_left {
+            Self::ClientReset
+        } else {
+            Self::ServerReset
+        }
+    }
+
     /// As it stands in labels and in `error.type`.
     pub fn name(self) -> &'static str {
         match self {

@@ -30,6 +30,8 @@ pub struct Http1<O: Observer> {
     open: VecDeque<Open<O::Exchange>>,
     /// The newest request in `open` is still being received.
     receiving: bool,
+    /// The client has sent its last byte.
+    left: bool,
     edits: Edits,
     spliced: Option<SpliceReason>,
     upgraded: Option<Upgraded<O::Exchange>>,
@@ -77,6 +79,7 @@ impl<O: Observer> Http1<O> {
             response_head: Vec::new(),
             open: VecDeque::new(),
             receiving: false,
+            left: false,
             edits: Edits::default(),
             spliced: None,
             upgraded: None,
@@ -122,17 +125,15 @@ impl<O: Observer> Http1<O> {
     /// The side has sent its last byte. What was held back of it goes to `out`.
     pub fn on_end(&mut self, from: Side, out: &mut Vec<u8>) {
         match from {
-            Side::Client => self.release(out),
+            Side::Client => {
+                self.left = true;
+                self.release(out);
+            }
             Side::Server => {
                 if matches!(self.response, Phase::Body(Framing::UntilClose)) {
                     self.response_complete();
                 }
-                let end = if matches!(self.response, Phase::Tunnel) {
-                    End::Upgraded
-                } else {
-                    End::ServerReset
-                };
-                self.end_all(end);
+                self.end_all(End::closed(self.left));
             }
         }
     }
@@ -233,13 +234,15 @@ impl<O: Observer> Http1<O> {
         self.held.truncate(end);
         let held = std::mem::take(&mut self.held);
         let passed = std::mem::take(&mut self.passed);
-        let done = self.on_request_head(&held, passed, run, out, observer);
-        if let Err(reason) = done {
-            (self.held, self.passed) = (held, passed);
-            self.held.truncate(before);
-            return Err(reason);
+        match self.on_request_head(&held, passed, run, out, observer) {
+            Ok(Some(_)) => Ok(end - before),
+            // it has its empty line: to the parser it should be complete, or wrong
+            refused => {
+                (self.held, self.passed) = (held, passed);
+                self.held.truncate(before);
+                Err(refused.err().unwrap_or(SpliceReason::Malformed))
+            }
         }
-        Ok(end - before)
     }
 
     /// A request head, if `bytes` begin with a complete one, of which the first `passed` bytes have gone on already.
@@ -338,12 +341,16 @@ impl<O: Observer> Http1<O> {
             return Ok(end);
         }
         let before = self.response_head.len();
-        if before + rest.len() > HEAD_BYTES_MAX {
-            return Err(SpliceReason::HeadTooLarge);
-        }
-        self.response_head.extend_from_slice(rest);
+        // what follows the head may come with it, and may be of any length
+        let room = HEAD_BYTES_MAX.saturating_sub(before);
+        self.response_head
+            .extend_from_slice(rest.get(..room).unwrap_or(rest));
         let Some(end) = head::end(&self.response_head, before) else {
-            return Ok(rest.len());
+            return if rest.len() > room {
+                Err(SpliceReason::HeadTooLarge)
+            } else {
+                Ok(rest.len())
+            };
         };
         let bytes = std::mem::take(&mut self.response_head);
         // it began so many bytes before this input

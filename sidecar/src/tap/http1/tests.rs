@@ -130,8 +130,8 @@ fn play(conversation: &[(Side, &[u8])], cut: usize, notes: Notes) -> Played {
             tap.release(&mut to_server);
         }
     }
-    tap.on_end(Side::Client, &mut to_server);
     tap.on_end(Side::Server, &mut to_client);
+    tap.on_end(Side::Client, &mut to_server);
     let spliced = tap.spliced();
     drop(tap);
     let lines = lines.borrow().clone();
@@ -311,6 +311,36 @@ fn a_line_of_another_protocol_is_not_held_back() {
 fn a_server_that_closes_without_an_answer_failed_the_request() {
     let played = play(&[(C, b"GET / HTTP/1.1\r\n\r\n")], 1000, Notes::default());
     assert_eq!(played.lines.last().unwrap(), "1 ServerReset with 0");
+}
+
+#[test]
+fn a_client_that_has_closed_before_its_server_does_gave_the_request_up() {
+    let mut notes = Notes::default();
+    let mut tap = Http1::new(b"");
+    let mut out = Vec::new();
+    assert_eq!(
+        tap.on_bytes(C, b"GET / HTTP/1.1\r\n\r\n", &mut out, &mut notes),
+        Passed::Edited
+    );
+    tap.on_end(C, &mut out);
+    tap.on_end(S, &mut out);
+    assert_eq!(notes.lines.borrow().last().unwrap(), "1 ClientReset with 0");
+}
+
+#[test]
+fn a_response_head_that_comes_in_two_is_followed_however_much_comes_with_its_end() {
+    let rest = [b"ngth: 70000\r\n\r\n".as_slice(), &[b'x'; 70_000]].concat();
+    let played = play(
+        &[
+            (C, b"GET / HTTP/1.1\r\n\r\n"),
+            (S, b"HTTP/1.1 200 OK\r\nContent-Le"),
+            (S, &rest),
+        ],
+        64 * 1024,
+        Notes::default(),
+    );
+    assert_eq!(played.spliced, None);
+    assert_eq!(played.lines.last().unwrap(), "1 Complete with 70000");
 }
 
 #[test]

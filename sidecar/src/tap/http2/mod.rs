@@ -50,6 +50,8 @@ pub struct Http2<O: Observer> {
     streams: Streams<O::Exchange>,
     /// The largest field list that the server says it takes.
     max_list: usize,
+    /// The client has sent its last byte.
+    left: bool,
     spliced: Option<SpliceReason>,
 }
 
@@ -68,6 +70,7 @@ impl<O: Observer> Http2<O> {
             server: Flow::new(),
             streams: Streams::new(),
             max_list: usize::MAX,
+            left: false,
             spliced: None,
         }
     }
@@ -101,11 +104,14 @@ impl<O: Observer> Http2<O> {
     }
 
     /// The side has sent its last byte. Appends what was held back, as it came. When it is the server, all exchanges
-    /// that are still open end as reset by it: their responses can no longer become whole.
+    /// that are still open end as given up: their responses can no longer become whole.
     pub fn on_end(&mut self, from: Side, out: &mut Vec<u8>) {
         match from {
-            Side::Client => out.extend_from_slice(&self.client.take_partial()),
-            Side::Server => self.end_all(End::ServerReset),
+            Side::Client => {
+                self.left = true;
+                out.extend_from_slice(&self.client.take_partial());
+            }
+            Side::Server => self.end_all(End::closed(self.left)),
         }
     }
 
