@@ -493,14 +493,15 @@ proptest! {
             || from_protobuf(bytes.into()).is_err());
     }
 
-    /// One flipped byte never costs more than the request, never panics, and never invents a span.
+    /// One flipped byte never costs more than the request, never panics, and never invents a span. It may well make
+    /// something else look like one, an attribute behind a flipped tag say; that is refused for want of ids.
     #[test]
     fn a_flipped_byte_never_invents_a_span(at in any::<prop::sample::Index>(), flip in 1u8..) {
         let mut bytes = request(vec![good(), whole_span()]).encode_to_vec();
         let at = at.index(bytes.len());
         bytes[at] ^= flip;
         if let Ok(batch) = from_protobuf(bytes.into()) {
-            prop_assert!(batch.spans.len() as u64 + batch.refused.total() <= 2);
+            prop_assert!(batch.spans.len() <= 2);
         }
     }
 }
