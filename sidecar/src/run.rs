@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::socket::{setsockopt, sockopt};
 use otlp::client::{BadAddress, Client};
 use otlp::encode::Sender;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
@@ -52,6 +53,14 @@ pub enum RunError {
         /// Why it cannot be.
         source: io::Error,
     },
+    /// Our own connections cannot be told from those that are redirected.
+    #[error("mark {mark}: {source}; marking connections needs the capability NET_ADMIN")]
+    Mark {
+        /// The mark.
+        mark: u32,
+        /// Why it cannot be set.
+        source: io::Error,
+    },
     /// The collector's address is none.
     #[error(transparent)]
     Collector(#[from] BadAddress),
@@ -79,6 +88,9 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
 async fn supervise(settings: Settings) -> Result<(), RunError> {
     // from here on a signal is not lost, however early it comes
     let stop = process::stop::listen().map_err(system("signal handlers"))?;
+    if let Some(mark) = settings.mark {
+        try_mark(mark).map_err(|source| RunError::Mark { mark, source })?;
+    }
     let metrics = Arc::new(Metrics::new()?);
     let exporter = exporter(&settings, &metrics)?;
     let pod = Arc::new(Pod::new(
@@ -153,6 +165,11 @@ fn exporter(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Option<Export
         interval: export.interval,
         retry_for: export.retry_for,
     }))
+}
+
+/// Better not to start than to reset every connection.
+fn try_mark(mark: u32) -> io::Result<()> {
+    Ok(setsockopt(&TcpSocket::new_v4()?, sockopt::Mark, &mark)?)
 }
 
 /// Connects to the collector, past our own redirect.

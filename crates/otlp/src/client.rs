@@ -109,15 +109,22 @@ fn classify(status: &Status) -> ExportError {
     match status.code() {
         Code::Cancelled
         | Code::DeadlineExceeded
-        | Code::ResourceExhausted
         | Code::Aborted
         | Code::OutOfRange
         | Code::Unavailable
         | Code::DataLoss => ExportError::Retryable(text),
+        // only if the server says when; otherwise there will never be room for it
+        Code::ResourceExhausted if names_a_time(status.details()) => ExportError::Retryable(text),
         // a connection that breaks under a request comes to us as this
         Code::Unknown if std::error::Error::source(status).is_some() => ExportError::Retryable(text),
         _ => ExportError::Final(text),
     }
+}
+
+/// Whether a status' details hold a `google.rpc.RetryInfo`, by the name of its type.
+fn names_a_time(details: &[u8]) -> bool {
+    let name = b"google.rpc.RetryInfo";
+    details.windows(name.len()).any(|window| window == name)
 }
 
 /// An error with what caused it: tonic's own text says only "transport error".
@@ -195,5 +202,29 @@ impl Decoder for RawCodec {
         prost::Message::decode(body)
             .map(Some)
             .map_err(|error| Status::internal(format!("the collector's answer is not OTLP: {error}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_exhausted_is_tried_again_only_when_the_server_says_when() {
+        let details = b"\x12\x2btype.googleapis.com/google.rpc.RetryInfo".as_slice();
+        let later = Status::with_details(Code::ResourceExhausted, "busy", Bytes::from_static(details));
+        assert!(matches!(classify(&later), ExportError::Retryable(_)));
+        assert!(matches!(
+            classify(&Status::resource_exhausted("too large")),
+            ExportError::Final(_)
+        ));
+        assert!(matches!(
+            classify(&Status::unavailable("away")),
+            ExportError::Retryable(_)
+        ));
+        assert!(matches!(
+            classify(&Status::invalid_argument("no")),
+            ExportError::Final(_)
+        ));
     }
 }
