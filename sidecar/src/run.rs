@@ -177,8 +177,8 @@ async fn dial(host: String, port: u16, mark: Option<u32>) -> io::Result<TcpStrea
     let mut problem = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in lookup_host((host, port)).await? {
         match connection::dial(address, mark).await {
-            // no need to set TCP_NODELAY: batches are long, and fewer and larger segments cost less
-            Ok(stream) => return Ok(stream),
+            // the end of a batch must not wait for the collector's delayed acknowledgement of what came before
+            Ok(stream) => return stream.set_nodelay(true).map(|()| stream),
             Err(error) => problem = error,
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use otlp::client::{Client, ExportError};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, sleep, sleep_until};
 
 pub use queue::{Batch, Full, Queue};
 
@@ -67,13 +67,16 @@ impl Exporter {
     /// been taken by then is counted as lost.
     pub async fn run(&self, stop: watch::Receiver<Option<Instant>>) {
         let mut stopping = stop.clone();
+        let mut due = tokio::time::interval(self.interval);
+        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let stopped = tokio::select! {
-                () = self.queue.filled() => false,
-                () = sleep(self.interval) => false,
-                _ = stopping.wait_for(Option::is_some) => true,
+            let (all, stopped) = tokio::select! {
+                () = self.queue.filled() => (false, false),
+                _ = due.tick() => (true, false),
+                _ = stopping.wait_for(Option::is_some) => (true, true),
             };
-            while let Some(batch) = self.queue.pop() {
+            // a request for each handful of spans would cost more than the spans: what is not full waits until it is due
+            while let Some(batch) = if all { self.queue.pop() } else { self.queue.pop_full() } {
                 let spans = batch.spans;
                 let (taken, loss) = tokio::select! {
                     outcome = self.deliver(batch) => outcome,

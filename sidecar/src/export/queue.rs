@@ -77,10 +77,19 @@ impl Queue {
         Ok(())
     }
 
+    /// The oldest batch, if it is full.
+    pub fn pop_full(&self) -> Option<Batch> {
+        self.pop_if(|batch| batch.bytes.len() >= self.batch_bytes)
+    }
+
     /// The oldest batch, full or not.
     pub fn pop(&self) -> Option<Batch> {
+        self.pop_if(|_| true)
+    }
+
+    fn pop_if(&self, wanted: impl FnOnce(&Batch) -> bool) -> Option<Batch> {
         let mut batches = self.lock();
-        let batch = batches.waiting.pop_front()?;
+        let batch = batches.waiting.pop_front_if(|batch| wanted(batch))?;
         batches.bytes = batches.bytes.saturating_sub(batch.bytes.len());
         Some(batch)
     }
@@ -132,5 +141,16 @@ mod tests {
         assert_eq!(queue.push(&span("12345678")), Err(Full));
         assert_eq!(queue.pop().unwrap().spans, 2);
         assert_eq!(queue.push(&span("12345678")), Ok(()));
+    }
+
+    #[test]
+    fn only_a_full_batch_leaves_before_its_time() {
+        let queue = Queue::new(1000, 20);
+        queue.push(&span("12345678")).unwrap();
+        assert_eq!(queue.pop_full(), None);
+        queue.push(&span("12345678")).unwrap();
+        assert_eq!(queue.pop_full().unwrap().spans, 2);
+        queue.push(&span("12345678")).unwrap();
+        assert_eq!(queue.pop().unwrap().spans, 1);
     }
 }
