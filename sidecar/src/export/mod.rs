@@ -76,7 +76,14 @@ impl Exporter {
                 _ = stopping.wait_for(Option::is_some) => (true, true),
             };
             // a request for each handful of spans would cost more than the spans: what is not full waits until it is due
-            while let Some(batch) = if all { self.queue.pop() } else { self.queue.pop_full() } {
+            let next = || {
+                if all {
+                    self.queue.pop()
+                } else {
+                    self.queue.pop_full()
+                }
+            };
+            while let Some(batch) = next() {
                 let spans = batch.spans;
                 let (taken, loss) = tokio::select! {
                     outcome = self.deliver(batch) => outcome,
