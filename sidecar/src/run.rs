@@ -263,11 +263,7 @@ async fn accept(socket: TcpListener, direction: Direction, listener: Listener, r
 /// Listens, on all IPv4 addresses where `[::]` is not to be had.
 fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, RunError> {
     let bind = |address: SocketAddr| {
-        let socket = if address.is_ipv4() {
-            TcpSocket::new_v4()?
-        } else {
-            TcpSocket::new_v6()?
-        };
+        let socket = connection::socket_for(address)?;
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         socket.listen(BACKLOG)

@@ -8,19 +8,11 @@ use std::ops::Range;
 
 use span::{SpanContext, SpanId};
 
+use crate::model::Kind;
 use crate::wire::{self, bytes_len, varint_len};
 
 /// Longest attribute value in bytes; more is cut at a character's boundary.
 pub const VALUE_BYTES_MAX: usize = 4096;
-
-/// A span's kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// It handled a request.
-    Server = 2,
-    /// It made one.
-    Client = 3,
-}
 
 /// One span while it is written.
 #[derive(Debug, Default)]
@@ -150,6 +142,11 @@ impl SpanEncoder {
         let bits = value.cast_unsigned();
         self.attribute(key, 1 + varint_len(bits));
         wire::number(&mut self.buffer, 3, bits);
+    }
+
+    /// An attribute whose value is a count. OTLP's whole numbers end at half of ours.
+    pub fn count(&mut self, key: &str, value: u64) {
+        self.int(key, i64::try_from(value).unwrap_or(i64::MAX));
     }
 
     /// An attribute whose value is a number.

@@ -91,22 +91,22 @@ pub enum Value {
     Map(Vec<Attribute>),
 }
 
-/// Which side of a call a span is.
+/// Which side of a call a span is. The numbers are those of `Span.SpanKind` on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum Kind {
     /// Not said, or said in a way that we do not know.
     #[default]
-    Unspecified,
+    Unspecified = 0,
     /// Work within one process.
-    Internal,
+    Internal = 1,
     /// A request as its receiver sees it.
-    Server,
+    Server = 2,
     /// A request as its sender sees it.
-    Client,
+    Client = 3,
     /// A message as its sender sees it.
-    Producer,
+    Producer = 4,
     /// A message as its receiver sees it.
-    Consumer,
+    Consumer = 5,
 }
 
 /// Something that happened at one moment of a span.

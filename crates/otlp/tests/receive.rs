@@ -429,7 +429,7 @@ fn what_a_sidecar_encodes_is_read_as_it_was_meant() {
     let mut encoder = encode::SpanEncoder::new(Vec::new());
     encoder.context(&context, ::span::SpanId::from_u64(9), true);
     encoder.name("GET /accounts/{id}");
-    encoder.kind(encode::Kind::Client);
+    encoder.kind(Kind::Client);
     encoder.times(START, START + 1);
     encoder.text("meshtrace.link.kind", b"exact");
     encoder.double("meshtrace.link.confidence", 1.0);

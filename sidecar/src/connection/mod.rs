@@ -173,13 +173,18 @@ fn destination(client: &TcpStream, listener: Listener, settings: &Settings) -> R
     }
 }
 
+/// An unconnected socket of the address' family.
+pub(crate) fn socket_for(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }
+}
+
 /// Connects to `destination`, with the mark that tells our own connections from those that are redirected.
 pub(crate) async fn dial(destination: SocketAddr, mark: Option<u32>) -> std::io::Result<TcpStream> {
-    let socket = if destination.is_ipv4() {
-        TcpSocket::new_v4()?
-    } else {
-        TcpSocket::new_v6()?
-    };
+    let socket = socket_for(destination)?;
     if let Some(mark) = mark {
         setsockopt(&socket, sockopt::Mark, &mark)?;
     }

@@ -17,7 +17,7 @@ const SERVER_FIRST_MAX: usize = 16 * 1024;
 pub(super) enum Watch {
     /// Not known yet. What has passed so far is remembered.
     Undecided { client: Vec<u8>, server: Vec<u8> },
-    /// HTTP/1.x, with the name that a connection upgraded from it would have.
+    /// HTTP/1.x.
     Http1(Box<Http1<Observed>>),
     /// HTTP/2.
     Http2(Box<Http2<Observed>>),

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use causality::Ticket;
-use otlp::encode::{Kind, SpanEncoder};
+use otlp::encode::SpanEncoder;
 use span::{Field, Tracestate};
 
 use super::clock::nanos;
 use super::open::OpenRequest;
 use super::redact::{self, REDACTED, Target};
-use super::{Lineage, Observed, Recorder};
+use super::{Lineage, Observed, Recorder, kind};
 use crate::grpc;
 use crate::metrics::{Direction, Unrecorded};
 use crate::tap::{End, Exchange, RequestHead, Side};
@@ -195,7 +195,7 @@ impl Recorded {
             ("meshtrace.grpc.response.messages", received),
         ] {
             if value > 0 {
-                span.int(key, i64::try_from(value).unwrap_or(i64::MAX));
+                span.count(key, value);
             }
         }
         span.word("meshtrace.link.kind", self.lineage.link.name());
@@ -206,10 +206,7 @@ impl Recorded {
             span.text("error.type", error.as_bytes());
             span.error("");
         }
-        span.kind(match self.direction {
-            Direction::Inbound => Kind::Server,
-            Direction::Outbound => Kind::Client,
-        });
+        span.kind(kind(self.direction));
         // a parent that was found here is another span of this process; one that came with the request is not
         let remote = self.lineage.link == super::Link::Propagated;
         span.context(&self.lineage.context, self.lineage.parent, remote);

@@ -17,6 +17,7 @@ use std::time::Instant;
 
 use causality::{Cause, InFlight, Ticket};
 use otlp::encode::SpanEncoder;
+use otlp::model::Kind;
 use rand::rngs::{SmallRng, SysRng};
 use rand::{Rng, SeedableRng};
 use span::{Edits, Parent, Seen, SpanContext, SpanId, TraceFlags, TraceId};
@@ -227,6 +228,14 @@ impl Recorder {
     }
 }
 
+/// What a span is of a connection in that direction.
+fn kind(direction: Direction) -> Kind {
+    match direction {
+        Direction::Inbound => Kind::Server,
+        Direction::Outbound => Kind::Client,
+    }
+}
+
 /// Observes the requests of one connection.
 pub struct Observed {
     recorder: Arc<Recorder>,
@@ -278,30 +287,25 @@ impl Observed {
 
     /// Whose child the request's span is. What the application sent always wins; otherwise an outbound call belongs to
     /// the one inbound request that can have caused it; otherwise it starts a trace.
-    fn lineage(&self, seen: &Seen<'_>) -> Lineage {
+    fn lineage(&self, seen: &Seen<'_>, parent: Option<&Parent<'_>>) -> Lineage {
         let sampling = self.recorder.pod.settings.sampling;
-        if let Some(Parent {
-            context,
-            sampled,
-            debug,
-            conflict,
-            ..
-        }) = seen.parent()
-        {
-            if conflict {
+        if let Some(parent) = parent {
+            if parent.conflict {
                 self.metrics().conflicts.inc();
             }
-            let sampled = debug || sampled.unwrap_or_else(|| sampling.keeps(&context.trace_id));
-            return self.recorder.child(context, sampled, Link::Propagated);
+            let keeps = || sampling.keeps(&parent.context.trace_id);
+            let sampled = parent.debug || parent.sampled.unwrap_or_else(keeps);
+            return self.recorder.child(parent.context, sampled, Link::Propagated);
         }
+        let (decision, chosen) = (seen.decision(), seen.chosen_trace());
         if self.direction == Direction::Outbound
-            && seen.decision().is_none()
-            && seen.chosen_trace().is_none()
+            && decision.is_none()
+            && chosen.is_none()
             && let Cause::Exact(cause) = self.recorder.pod.in_flight().cause()
         {
             return self.recorder.child(cause, cause.flags.is_sampled(), Link::Exact);
         }
-        self.recorder.root(seen.decision(), seen.chosen_trace())
+        self.recorder.root(decision, chosen)
     }
 
     /// An inbound request may cause outbound ones until it ends.
@@ -326,7 +330,8 @@ impl Observer for Observed {
         for dialect in seen.malformed().iter() {
             self.metrics().malformed(dialect);
         }
-        let lineage = self.lineage(&seen);
+        let parent = seen.parent();
+        let lineage = self.lineage(&seen, parent.as_ref());
         let configured = self.recorder.pod.settings.propagate;
         span::write(&seen, &lineage.context, lineage.parent, configured, edits);
         let ticket = self.in_flight(lineage.context);
@@ -338,7 +343,7 @@ impl Observer for Observed {
             known.authority,
             known.agent,
         );
-        let tracestate = seen.parent().and_then(|parent| parent.tracestate);
+        let tracestate = parent.and_then(|parent| parent.tracestate);
         Box::new(Recorded::start(self, head, &known, lineage, tracestate, ticket))
     }
 

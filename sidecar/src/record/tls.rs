@@ -6,11 +6,11 @@
 
 use std::time::{Instant, SystemTime};
 
-use otlp::encode::{Kind, SpanEncoder};
+use otlp::encode::SpanEncoder;
 
-use super::Observed;
 use super::clock::{nanos, unix_nanos};
-use crate::metrics::{Direction, Unrecorded};
+use super::{Observed, kind};
+use crate::metrics::Unrecorded;
 use crate::protocol::tls::{ClientHello, ServerHello};
 
 /// What is known of a TLS connection when it has ended.
@@ -43,10 +43,7 @@ pub fn record(observed: &Observed, connection: &Connection<'_>) {
     }
     let mut span = SpanEncoder::default();
     span.name("TLS");
-    span.kind(match observed.direction {
-        Direction::Inbound => Kind::Server,
-        Direction::Outbound => Kind::Client,
-    });
+    span.kind(kind(observed.direction));
     let took = nanos(connection.began.1.elapsed());
     let start = unix_nanos(connection.began.0);
     span.times(start, start.saturating_add(took));
@@ -77,7 +74,7 @@ pub fn record(observed: &Observed, connection: &Connection<'_>) {
         ("meshtrace.client.bytes", connection.from_client),
         ("meshtrace.server.bytes", connection.from_server),
     ] {
-        span.int(key, i64::try_from(bytes).unwrap_or(i64::MAX));
+        span.count(key, bytes);
     }
     span.text("meshtrace.encrypted", b"true");
     span.text("meshtrace.link.kind", lineage.link.name().as_bytes());

@@ -91,11 +91,6 @@ impl<O: Observer> Http1<O> {
         self.spliced
     }
 
-    /// How many requests have no complete response yet.
-    pub fn open(&self) -> usize {
-        self.open.len()
-    }
-
     /// The exchanges that are open, oldest first.
     pub fn exchanges(&self) -> impl Iterator<Item = &O::Exchange> {
         self.open.iter().map(|open| &open.exchange)
@@ -214,11 +209,7 @@ impl<O: Observer> Http1<O> {
         }
         let before = self.held.len();
         let room = HEAD_BYTES_MAX.saturating_sub(before);
-        if rest.len() <= room {
-            self.held.extend_from_slice(rest);
-        } else {
-            self.held.extend_from_slice(rest.get(..room).unwrap_or_default());
-        }
+        self.held.extend_from_slice(rest.get(..room).unwrap_or(rest));
         let Some(end) = head::end(&self.held, before) else {
             if head::is_other(&self.held) {
                 self.held.truncate(before);
