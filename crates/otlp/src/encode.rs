@@ -157,6 +157,16 @@ impl SpanEncoder {
         wire::fixed64(&mut self.buffer, 4, value.to_bits());
     }
 
+    /// Another span, of this trace or another, that this one has to do with.
+    pub fn link(&mut self, to: &SpanContext) {
+        wire::tag(&mut self.buffer, 13, wire::Wire::Bytes);
+        // both ids with their heads, and the flags behind a tag of one byte
+        wire::varint(&mut self.buffer, (bytes_len(16) + bytes_len(8) + 5) as u64);
+        wire::bytes(&mut self.buffer, 1, to.trace_id.as_bytes());
+        wire::bytes(&mut self.buffer, 2, to.span_id.as_bytes());
+        wire::fixed32(&mut self.buffer, 6, u32::from(to.flags.0));
+    }
+
     /// The span failed. `message` is for people, and may be empty.
     pub fn error(&mut self, message: &str) {
         let code = 2;
@@ -294,6 +304,7 @@ mod tests {
         span.int("negative", -1);
         span.double("meshtrace.link.confidence", 0.5);
         span.texts("http.request.header.accept", [b"a".as_slice(), b"bb"].into_iter());
+        span.link(&context());
         span.error("connection reset");
         span.kind(Kind::Client);
         span.times(1, u64::MAX);
@@ -329,6 +340,10 @@ mod tests {
             (span.start_time_unix_nano, span.end_time_unix_nano),
             (1, u64::MAX)
         );
+        let link = &span.links[0];
+        assert_eq!(link.trace_id, context().trace_id.as_bytes());
+        assert_eq!(link.span_id, context().span_id.as_bytes());
+        assert_eq!(link.flags, 1);
         let status = span.status.as_ref().unwrap();
         assert_eq!((status.code, status.message.as_str()), (2, "connection reset"));
         let value = |key: &str| {

@@ -132,6 +132,11 @@ impl Seen<'_> {
     }
 }
 
+/// Whether a field of this name, in any case, is one of a dialect's.
+pub fn carries_trace(name: &[u8]) -> bool {
+    Header::of(name).is_some()
+}
+
 /// Makes every dialect that is there say `context`, and adds those `configured` that are not, so that none is stale.
 ///
 /// `parent_span` is the parent of the span that `context` names, for the dialects that pass it on. Values keep the
