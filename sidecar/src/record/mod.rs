@@ -39,7 +39,7 @@ use self::routes::Routes;
 use self::shared::Shared;
 use crate::config::Settings;
 use crate::export::{Loss, Queue};
-use crate::metrics::{Direction, Metrics, Unrecorded};
+use crate::metrics::{Direction, Metrics, Tally, Unrecorded};
 use crate::tap::{Observer, RequestHead};
 
 /// How often it is asked what has been found out, while something is open.
@@ -157,6 +157,7 @@ impl Pod {
 pub struct Recorder {
     pod: Arc<Pod>,
     own: Mutex<Own>,
+    tally: Arc<Tally>,
 }
 
 /// What a worker has for itself.
@@ -172,6 +173,7 @@ impl Recorder {
     pub fn new(pod: Arc<Pod>) -> Result<Self, rand::rngs::SysError> {
         let random = SmallRng::try_from_rng(&mut SysRng)?;
         Ok(Self {
+            tally: pod.metrics.tally(),
             pod,
             own: Mutex::new(Own {
                 random,
@@ -312,7 +314,7 @@ impl Observed {
 
     /// They have been written, with a request head among them.
     pub fn written(&self) {
-        self.metrics().added_latency(self.read.elapsed());
+        self.recorder.tally.added_latency(self.read.elapsed());
     }
 
     /// What the application, or whoever called it, says: whose child the request's span is.
