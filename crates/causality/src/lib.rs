@@ -9,12 +9,14 @@ mod doing;
 mod echo;
 mod engine;
 mod event;
+mod gate;
 mod hash;
 mod in_flight;
 mod joint;
 mod link;
 mod model;
 mod null;
+mod order;
 mod process;
 
 pub use engine::{Call, Engine, Request, Settings, Unseen};
