@@ -1,6 +1,5 @@
 use super::workload::*;
 use super::*;
-use crate::log::Event;
 use crate::random::Span;
 
 fn one_service(server: Server, in_flight: f64) -> Workload {

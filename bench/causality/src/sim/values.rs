@@ -91,6 +91,15 @@ impl Carried {
         ]
     }
 
+    /// Whether a call for it carries a value of its own.
+    pub(super) fn echoes(&self, echo: Echo) -> bool {
+        match echo {
+            Echo::Nothing => false,
+            Echo::RequestId | Echo::Session | Echo::PathId => true,
+            Echo::Introduced => self.introduced.is_some(),
+        }
+    }
+
     /// What a call for it carries.
     pub(super) fn outbound(&self, callee: usize, echo: Echo, random: &mut Random) -> Vec<Token> {
         let mut tokens = plain(callee, random);

@@ -626,10 +626,9 @@ impl<'w> World<'w> {
         let (site, request) = (self.tasks[task].site, self.tasks[task].request);
         let service = self.sites[site].service;
         let echo = service.callees[callee].echo;
-        let mut tokens: Vec<Token> = match request {
-            Some(request) => self.requests[request]
-                .carried
-                .outbound(callee, echo, &mut self.random),
+        let carried = request.map(|request| self.requests[request].carried);
+        let mut tokens: Vec<Token> = match carried {
+            Some(carried) => carried.outbound(callee, echo, &mut self.random),
             None => values::background(&service.values, callee, &mut self.random),
         };
         tokens.extend(self.sites[site].access_token.map(values::access));
@@ -639,6 +638,9 @@ impl<'w> World<'w> {
         self.flights[id].number = number;
         let parent = request.map(|request| self.requests[request].number);
         recording.truth.parents.push(parent);
+        let owner_tells = service.server.processes && service.owners_visible;
+        let signed = owner_tells || carried.is_some_and(|carried| carried.echoes(echo));
+        recording.truth.signed.push(parent.is_some() && signed);
         let tokens = recording.log.keep(tokens);
         let event = Event::Call {
             call: number,
