@@ -14,6 +14,8 @@ mod values;
 pub mod workload;
 mod world;
 
+pub use self::values::place;
+
 use self::workload::Workload;
 use self::world::World;
 use crate::log::{Event, Recording};
@@ -36,7 +38,7 @@ fn rate_for(workload: &Workload) -> f64 {
     let alone = in_flight(&World::new(workload, rate, 200).run()) / rate;
     rate = workload.in_flight / alone;
     for round in 1..=ROUNDS {
-        let found = in_flight(&World::new(workload, rate, ROUND_REQUESTS).run());
+        let found = in_flight(&World::new(workload, rate, ROUND_REQUESTS.min(workload.requests)).run());
         // smaller steps towards the end: near saturation a little more is much more
         let step = 1.0 / (1.0 + 0.3 * f64::from(round));
         rate *= (workload.in_flight / found).powf(step).clamp(0.3, 3.0);
