@@ -34,6 +34,10 @@ pub(crate) struct Doing {
     pub(crate) after: After,
     /// Since when.
     pub(crate) since: Nanos,
+    /// Since when it has had to make a call, if it has to: none of its calls was open before.
+    pub(crate) ready: Nanos,
+    /// Whether it could not go on until then because of other requests.
+    held_up: bool,
 }
 
 impl Doing {
@@ -45,6 +49,8 @@ impl Doing {
             open: 0,
             after: After::Head,
             since: now,
+            ready: now,
+            held_up: false,
         }
     }
 
@@ -57,6 +63,8 @@ impl Doing {
             open: 0,
             after: After::End,
             since: 0,
+            ready: 0,
+            held_up: false,
         }
     }
 
@@ -85,7 +93,7 @@ impl Doing {
     /// The answer's last byte has come, which is what most programs wait for.
     pub(crate) fn answer_complete(&mut self, now: Nanos) {
         if self.after == After::Answer {
-            self.since = now;
+            self.then(After::Answer, now);
         }
     }
 
@@ -96,13 +104,18 @@ impl Doing {
     fn then(&mut self, after: After, now: Nanos) {
         self.after = after;
         self.since = now;
+        if self.open == 0 {
+            self.ready = now;
+        }
     }
 
-    /// Whether its program, rather than someone else, has to do something next.
-    pub(crate) fn runnable(&self) -> bool {
-        match self.after {
-            After::Head | After::Body | After::Answer => self.open == 0,
-            After::Call | After::Response | After::End => false,
+    /// The same, if it could not go on until a gate opened.
+    pub(crate) fn behind(&self, opened: Nanos) -> Self {
+        let held_up = opened > self.since;
+        Self {
+            since: self.since.max(opened),
+            held_up,
+            ..*self
         }
     }
 
@@ -126,6 +139,6 @@ impl Doing {
 
     fn situation(&self, open_max: u16) -> u64 {
         let open = u64::from(self.open.min(open_max));
-        (self.after as u64) | (open << 4)
+        (self.after as u64) | (open << 4) | (u64::from(self.held_up) << 12)
     }
 }

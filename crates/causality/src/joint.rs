@@ -12,8 +12,10 @@
 
 use crate::doing::{After, Doing};
 use crate::event::{Callee, Nanos, Route};
+use crate::gate::Gate;
 use crate::hash::{mix, pair};
 use crate::model::{Model, Next};
+use crate::order::{self, JUMPS, Order};
 
 /// The most requests that are followed at a time.
 pub(crate) const REQUESTS: usize = 64;
@@ -31,6 +33,9 @@ const HOPELESS: f64 = 16.0;
 /// Hypotheses with less than this share of the weight teach nothing.
 const WORTH_LEARNING: f64 = 0.02;
 
+/// A request is ready to make a call if that is what it does next with at least this probability.
+const READY: f64 = 0.3;
+
 /// In place of a request: the call has no parent, or is not followed any more.
 pub(crate) const NONE: u8 = u8::MAX;
 const GONE: u8 = u8::MAX - 1;
@@ -40,6 +45,8 @@ const GONE: u8 = u8::MAX - 1;
 struct Moment {
     order: u64,
     at: Nanos,
+    /// When calls that had to wait could go on.
+    opened: Nanos,
 }
 
 #[derive(Clone, Debug)]
@@ -63,6 +70,10 @@ struct Made {
     settled: bool,
     /// The share of weight that was dropped for want of room since it was made.
     lost: f64,
+    /// Which jump it was, if this request made it.
+    jumps: [u8; REQUESTS],
+    /// How probable each jump was.
+    expected: [f32; JUMPS],
 }
 
 #[derive(Clone, Debug, Default)]
@@ -71,6 +82,9 @@ struct Hypothesis {
     weight: f64,
     /// That they have done nothing since, too.
     now: f64,
+    /// Since when the request that has waited longest is ready, and how many are.
+    first: Nanos,
+    ready: u32,
     doing: Vec<Doing>,
     parents: Vec<u8>,
 }
@@ -144,6 +158,8 @@ pub(crate) struct Joint {
     hypotheses: Vec<Hypothesis>,
     spare: Vec<Hypothesis>,
     children: Vec<Child>,
+    order: Order,
+    gate: Gate,
     events: u64,
 }
 
@@ -153,6 +169,7 @@ struct Child {
     now: f64,
     of: usize,
     parent: u8,
+    jump: u8,
 }
 
 impl Joint {
@@ -163,6 +180,8 @@ impl Joint {
             hypotheses: vec![Hypothesis::default()],
             spare: Vec::new(),
             children: Vec::new(),
+            order: Order::default(),
+            gate: Gate::new(),
             events: 0,
         }
     }
@@ -255,7 +274,9 @@ impl Joint {
         self.branch(now, model, callee, hints, background);
         let blind = self.weigh(|child| child.now - hint(hints, child, &self.hypotheses));
         let shares = self.weigh(|child| child.now);
+        let (jumps, expected) = self.jumps();
         let lost = self.keep_best(call, now, callee);
+        self.gate.called();
         for made in self.calls.iter_mut().flatten() {
             made.lost = 1.0 - (1.0 - made.lost) * (1.0 - lost);
         }
@@ -269,6 +290,8 @@ impl Joint {
                 over: false,
                 settled: false,
                 lost,
+                jumps,
+                expected,
             }),
         );
         Some((call, blind, shares))
@@ -295,6 +318,7 @@ impl Joint {
     pub(crate) fn end_call(&mut self, now: Nanos, model: &Model, call: usize) {
         self.answered(now, model, call);
         let moment = self.moment(now);
+        self.gate.over(now);
         if let Some(Some(made)) = self.calls.get_mut(call) {
             made.complete = Some(moment);
             made.over = true;
@@ -328,6 +352,7 @@ impl Joint {
             let over = suspects & running == 0 || made.at.at < late;
             if over && !made.settled {
                 let shares = self.shares(call);
+                self.learn_order(call, &shares);
                 if let Some(Some(made)) = self.calls.get_mut(call) {
                     made.settled = true;
                 }
@@ -354,6 +379,7 @@ impl Joint {
         Moment {
             order: self.events,
             at,
+            opened: self.gate.opened(),
         }
     }
 
@@ -396,6 +422,8 @@ impl Joint {
         change: impl Fn(&mut Doing),
     ) {
         let mut known: Option<(Doing, f64)> = None;
+        let opened = self.gate.opened();
+        let shut = self.gate.is_shut();
         for hypothesis in &mut self.hypotheses {
             let Some(doing) = hypothesis.doing.get_mut(which(&hypothesis.parents)) else {
                 continue;
@@ -403,11 +431,11 @@ impl Joint {
             let factor = match known {
                 Some((same, factor)) if same == *doing => factor,
                 _ => {
-                    let outlook = model.outlook(doing, next, now);
-                    if next == Next::Wait {
-                        outlook.idle
-                    } else {
-                        outlook.density
+                    let outlook = model.outlook(&doing.behind(opened), next, now);
+                    match next {
+                        Next::Wait if shut || opened > doing.since => 1.0,
+                        Next::Wait => outlook.idle,
+                        Next::Call(_) | Next::Respond => outlook.density,
                     }
                 }
             };
@@ -427,23 +455,40 @@ impl Joint {
         let most = (LOOKS / live).clamp(4, HYPOTHESES);
         for hypothesis in &mut self.hypotheses {
             hypothesis.now = hypothesis.weight;
+            hypothesis.first = Nanos::MAX;
+            hypothesis.ready = 0;
         }
         let none = background.max(1e-30).ln() + hints.none;
+        let opened = self.gate.opened();
+        let shut = self.gate.is_shut();
         for slot in slots(running) {
-            let mut known: Option<(Doing, f64, f64)> = None;
+            let mut known: Option<(Doing, f64, f64, bool)> = None;
             for (index, hypothesis) in self.hypotheses.iter_mut().enumerate().take(most) {
                 let Some(doing) = hypothesis.doing.get(slot) else {
                     continue;
                 };
-                let (density, idle) = match known {
-                    Some((same, density, idle)) if same == *doing => (density, idle),
+                let (density, idle, ready) = match known {
+                    Some((same, density, idle, ready)) if same == *doing => (density, idle, ready),
                     _ => {
-                        let outlook = model.outlook(doing, Next::Call(callee), now);
-                        (outlook.density.max(1e-30).ln(), outlook.idle.max(1e-9).ln())
+                        let outlook = model.outlook(&doing.behind(opened), Next::Call(callee), now);
+                        let idle = if shut || opened > doing.since {
+                            1.0
+                        } else {
+                            outlook.idle
+                        };
+                        (
+                            outlook.density.max(1e-30).ln(),
+                            idle.max(1e-9).ln(),
+                            outlook.calls > READY,
+                        )
                     }
                 };
-                known = Some((*doing, density, idle));
+                known = Some((*doing, density, idle, ready));
                 hypothesis.now += idle;
+                if ready {
+                    hypothesis.first = hypothesis.first.min(doing.ready);
+                    hypothesis.ready = hypothesis.ready.saturating_add(1);
+                }
                 let hint = hints.of.get(slot).copied().unwrap_or_default();
                 let like = match hints.like {
                     Some((call, factor)) if parent(&hypothesis.parents, call) == slot => factor,
@@ -454,6 +499,7 @@ impl Joint {
                     now: density + hint + like - idle,
                     of: index,
                     parent: slot as u8,
+                    jump: order::none(),
                 });
             }
         }
@@ -463,13 +509,22 @@ impl Joint {
                 now: none,
                 of: index,
                 parent: NONE,
+                jump: order::none(),
             });
         }
         for child in &mut self.children {
-            child.now += self
-                .hypotheses
-                .get(child.of)
-                .map_or(0.0, |hypothesis| hypothesis.now);
+            let Some(hypothesis) = self.hypotheses.get(child.of) else {
+                continue;
+            };
+            child.now += hypothesis.now;
+            if let Some(doing) = hypothesis.doing.get(usize::from(child.parent))
+                && hypothesis.ready > 1
+            {
+                child.jump = order::jump(doing.ready, hypothesis.first);
+                let factor = self.order.factor(child.jump);
+                child.weight += factor;
+                child.now += factor;
+            }
         }
     }
 
@@ -489,6 +544,44 @@ impl Joint {
         }
         scale(&mut shares, sum);
         shares
+    }
+
+    /// The jump that each request would make, and how probable each jump is without any order.
+    fn jumps(&self) -> ([u8; REQUESTS], [f32; JUMPS]) {
+        let weight = |child: &Child| child.now - self.order.factor(child.jump);
+        let best = self.children.iter().map(weight).fold(f64::NEG_INFINITY, f64::max);
+        let mut jumps = [order::none(); REQUESTS];
+        let mut of_jump = [f64::NEG_INFINITY; REQUESTS];
+        let mut expected = [0.0; JUMPS];
+        let mut sum = 0.0;
+        for child in &self.children {
+            let share = (weight(child) - best).exp();
+            sum += share;
+            if let Some(expected) = expected.get_mut(usize::from(child.jump)) {
+                *expected += share;
+            }
+            let slot = usize::from(child.parent);
+            if let (Some(jump), Some(of)) = (jumps.get_mut(slot), of_jump.get_mut(slot))
+                && child.now > *of
+            {
+                (*jump, *of) = (child.jump, child.now);
+            }
+        }
+        (jumps, expected.map(|share| (share / sum) as f32))
+    }
+
+    /// Learns from a call of which all is known in what order calls leave.
+    fn learn_order(&mut self, call: usize, shares: &Shares) {
+        let Some(Some(made)) = self.calls.get(call) else {
+            return;
+        };
+        let mut seen = [0.0; JUMPS];
+        for (jump, share) in made.jumps.iter().zip(&shares.of) {
+            if let Some(seen) = seen.get_mut(usize::from(*jump)) {
+                *seen += *share as f32;
+            }
+        }
+        self.order.learn(&seen, &made.expected);
     }
 
     /// Makes hypotheses of the best children; the share of weight of those for which there was no room.
@@ -579,6 +672,8 @@ impl Joint {
         for hypothesis in &mut self.hypotheses {
             hypothesis.now = hypothesis.weight;
         }
+        let opened = self.gate.opened();
+        let shut = self.gate.is_shut();
         for slot in slots(self.mask(|request| request.ended.is_none())) {
             let mut known: Option<(Doing, f64)> = None;
             for hypothesis in &mut self.hypotheses {
@@ -587,6 +682,7 @@ impl Joint {
                 };
                 let idle = match known {
                     Some((same, idle)) if same == *doing => idle,
+                    _ if shut || opened > doing.since => 0.0,
                     _ => model.outlook(doing, Next::Wait, now).idle.max(1e-9).ln(),
                 };
                 known = Some((*doing, idle));
@@ -692,32 +788,33 @@ impl Joint {
         }
         story.sort_unstable_by_key(|(moment, _)| *moment);
         let mut doing = Doing::begun(followed.begun.at, followed.route);
-        for (Moment { at, .. }, did) in story {
+        for (Moment { at, opened, .. }, did) in story {
+            let then = doing.behind(opened);
             match did {
                 Did::Body => {
                     if doing.after == After::Head {
-                        model.learn(&doing, Next::Wait, at, weight);
+                        model.learn(&then, Next::Wait, at, weight);
                     }
                     doing.body_complete(at);
                 }
                 Did::Call(callee) => {
-                    model.learn(&doing, Next::Call(callee), at, weight);
+                    model.learn(&then, Next::Call(callee), at, weight);
                     doing.called(at, callee);
                 }
                 Did::Answered => {
                     if doing.after != After::Response {
-                        model.learn(&doing, Next::Wait, at, weight);
+                        model.learn(&then, Next::Wait, at, weight);
                     }
                     doing.answered(at);
                 }
                 Did::Complete => doing.answer_complete(at),
                 Did::Responded => {
-                    model.learn(&doing, Next::Respond, at, weight);
+                    model.learn(&then, Next::Respond, at, weight);
                     doing.responded(at);
                 }
                 Did::Ended => {
                     if doing.after == After::Response {
-                        model.learn(&doing, Next::Wait, at, weight);
+                        model.learn(&then, Next::Wait, at, weight);
                     }
                     break;
                 }

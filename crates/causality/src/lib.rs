@@ -9,11 +9,13 @@ mod doing;
 mod echo;
 mod engine;
 mod event;
+mod gate;
 mod hash;
 mod joint;
 mod link;
 mod model;
 mod null;
+mod order;
 mod process;
 
 pub use engine::{Call, Engine, Request, Settings, Unseen};

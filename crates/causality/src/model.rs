@@ -48,6 +48,8 @@ pub(crate) struct Outlook {
     pub(crate) density: f64,
     /// The probability that it has not done anything yet.
     pub(crate) idle: f64,
+    /// The probability that the next thing it does is a call.
+    pub(crate) calls: f64,
 }
 
 #[derive(Debug)]
@@ -62,6 +64,8 @@ pub(crate) struct Model {
 struct State {
     /// How often it was seen, with weights.
     seen: f32,
+    /// How often it ended with a call.
+    called: f32,
     outcomes: Vec<(Outcome, Delays)>,
     /// Weight of all outcomes that are the request's own doing: the sum of their delays.
     done: Option<Box<Delays>>,
@@ -112,6 +116,7 @@ impl Model {
             let seen = f64::from(state.seen);
             let all = seen + BELIEVE_AFTER;
             outlook.density = BELIEVE_AFTER.mul_add(outlook.density, density) / all;
+            outlook.calls = BELIEVE_AFTER.mul_add(outlook.calls, f64::from(state.called)) / all;
             outlook.idle = (BELIEVE_AFTER.mul_add(outlook.idle, seen - done) / all).max(1e-9);
         }
         outlook
@@ -188,6 +193,9 @@ impl State {
 
     fn learn(&mut self, outcome: Option<Outcome>, delay: Nanos, weight: f32, room: usize) {
         self.seen += weight;
+        if !matches!(outcome, None | Some(Outcome::Respond)) {
+            self.called += weight;
+        }
         if let Some(outcome) = outcome {
             self.done
                 .get_or_insert_with(|| Box::new(Delays::new()))
@@ -207,6 +215,7 @@ impl State {
 
     fn fade(&mut self) {
         self.seen *= 0.5;
+        self.called *= 0.5;
         for (_, delays) in &mut self.outcomes {
             delays.fade(0.5);
         }
@@ -236,5 +245,6 @@ fn usual(doing: &Doing, next: Next, delay: Nanos) -> Outlook {
     Outlook {
         density: p / (SPREAD * delay),
         idle: 1.0 - (call + respond) * elapsed,
+        calls: call,
     }
 }
