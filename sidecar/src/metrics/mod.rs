@@ -10,6 +10,7 @@ use span::Dialect;
 pub use self::labels::{Direction, Refusal, Unrecorded};
 use self::labels::{LINKS, OUTCOMES, Outcome, link_index, link_labels};
 use crate::export::Loss;
+use crate::owners;
 use crate::record::{Link, Reason};
 use crate::tap::{End, SpliceReason};
 
@@ -27,6 +28,7 @@ pub struct Metrics {
     links: [IntCounter; LINKS],
     unknown: IntCounterVec,
     resolved: IntCounterVec,
+    owners: IntCounterVec,
     malformed: IntCounterVec,
     unrecorded: IntCounterVec,
     lost: IntCounterVec,
@@ -111,6 +113,14 @@ impl Metrics {
         for reason in Unrecorded::ALL {
             unrecorded.with_label_values(&[reason.name()]);
         }
+        let owners = make.counters(
+            "connection_owners_total",
+            "Connections by what came of looking up the process that holds them",
+            &["outcome"],
+        )?;
+        for outcome in owners::Outcome::ALL {
+            owners.with_label_values(&[outcome.name()]);
+        }
         Ok(Self {
             requests: Direction::BOTH
                 .map(|way| OUTCOMES.map(|outcome| requests.with_label_values(&[way.name(), outcome]))),
@@ -141,6 +151,7 @@ impl Metrics {
             links: link_labels().map(|labels| links.with_label_values(&labels)),
             unknown,
             resolved,
+            owners,
             links_open: make.gauge("links_open", "Provisional links that are open now")?,
             held: make.gauge(
                 "spans_held",
@@ -243,6 +254,11 @@ impl Metrics {
         if let Link::Unknown(Some(reason)) = link {
             self.unknown(reason);
         }
+    }
+
+    /// It was looked up which process holds a connection.
+    pub fn owner(&self, outcome: owners::Outcome) {
+        self.owners.with_label_values(&[outcome.name()]).inc();
     }
 
     /// A trace header could not be read.

@@ -10,8 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use causality::{
-    Call, Callee, Connection, Decision, Engine, Inbound, Nanos, Outbound, Request, Route, Settings, Trace,
-    Unknown, Unseen,
+    Call, Callee, Connection, Decision, Engine, Inbound, Nanos, Outbound, Process, Request, Route, Settings,
+    Trace, Unknown, Unseen,
 };
 use otlp::encode::SpanEncoder;
 use span::{Field, SpanContext, SpanId};
@@ -73,6 +73,7 @@ pub(super) struct InFlight {
 }
 
 /// A message, as far as it matters here.
+#[derive(Clone, Copy)]
 pub(super) struct Message<'a> {
     /// The method and route, hashed.
     pub(super) route: u64,
@@ -112,6 +113,11 @@ impl Causes {
     /// A number for a connection that begins.
     pub(super) fn connection(&self) -> Connection {
         Connection(self.connections.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// This process holds the application's end of a connection.
+    pub(super) fn owned(&self, connection: Connection, process: Process) {
+        self.state().engine.owned(connection, process);
     }
 
     /// A connection is gone.
