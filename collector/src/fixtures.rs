@@ -8,6 +8,8 @@ use otlp::model::{
 use proptest::prelude::{Just, Strategy, any, prop, prop_oneof};
 use span::{SpanId, TraceId};
 
+use crate::analysis::link;
+
 /// When the spans of tests begin: 14 July 2017, in nanoseconds.
 pub(crate) const START: u64 = 1_500_000_000_000_000_000;
 
@@ -183,4 +185,15 @@ fn attributes() -> impl Strategy<Value = Vec<Attribute>> {
             .map(|(key, value)| Attribute { key, value })
             .collect()
     })
+}
+
+/// Says how the span's parent was found.
+pub(crate) fn linked(kind: &str, confidence: f64) -> impl Fn(&mut Span) {
+    move |span| {
+        span.attributes.push(text(link::KIND, kind));
+        span.attributes.push(Attribute {
+            key: link::CONFIDENCE.to_owned(),
+            value: Value::Double(confidence),
+        });
+    }
 }

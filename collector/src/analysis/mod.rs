@@ -1,0 +1,8 @@
+//! What traces say beyond their spans: how they hang together, what is missing, where the time went.
+//!
+//! Pure, and fit for a stream of traces as for one: nothing here reads a clock, waits, or changes a span.
+
+pub mod gaps;
+pub mod link;
+pub mod peer;
+pub mod tree;
