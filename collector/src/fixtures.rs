@@ -5,6 +5,8 @@ use std::sync::Arc;
 use otlp::model::{Attribute, Dropped, Kind, PROVISIONAL_TRACE_ID, Resource, Scope, Span, Status, Value};
 use span::{SpanId, TraceId};
 
+use crate::analysis::link;
+
 /// When the spans of tests begin: 14 July 2017, in nanoseconds.
 pub(crate) const START: u64 = 1_500_000_000_000_000_000;
 
@@ -70,5 +72,16 @@ pub(crate) fn resolves(provisional: u64) -> impl Fn(&mut Span) {
     move |span| {
         let id = trace_id(provisional).to_string();
         span.attributes.push(text(PROVISIONAL_TRACE_ID, &id));
+    }
+}
+
+/// Says how the span's parent was found.
+pub(crate) fn linked(kind: &str, confidence: f64) -> impl Fn(&mut Span) {
+    move |span| {
+        span.attributes.push(text(link::KIND, kind));
+        span.attributes.push(Attribute {
+            key: link::CONFIDENCE.to_owned(),
+            value: Value::Double(confidence),
+        });
     }
 }

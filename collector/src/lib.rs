@@ -7,6 +7,7 @@
 //! [`ingest`] and [`api`] know the store only through the [`store::Store`] trait. Nothing here changes a timestamp.
 
 pub mod admin;
+pub mod analysis;
 pub mod api;
 pub mod collector;
 pub mod config;

@@ -139,10 +139,15 @@ impl Store for Memory {
     async fn search(&self, query: &Query) -> Result<Vec<Summary>, StoreError> {
         let (traces, query) = (self.snapshot(), query.clone());
         aside(move || {
-            let summaries = traces.iter().filter_map(|(id, spans)| query.summary(*id, spans));
-            let mut found = summaries.collect();
-            query.rank(&mut found);
-            found
+            let traces: HashMap<_, _> = traces.into_iter().collect();
+            let places = traces.iter().filter_map(|(id, spans)| query.place(*id, spans));
+            let mut places = places.collect();
+            query.rank(&mut places);
+            let found = places.into_iter().filter_map(|place| {
+                let id = place.trace_id;
+                query.summary(id, traces.get(&id)?)
+            });
+            found.collect()
         })
         .await
     }
