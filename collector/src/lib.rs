@@ -17,6 +17,7 @@ mod fixtures;
 pub mod ingest;
 pub mod join;
 pub mod metrics;
+pub mod pages;
 pub mod query;
 pub mod serve;
 pub mod store;
