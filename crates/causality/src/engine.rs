@@ -107,6 +107,14 @@ struct Followed<P> {
     process: Option<Process>,
 }
 
+/// What a value of a call said: at which places, of which followed request, and how probable that was without it.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    places: u64,
+    of: usize,
+    blind: f64,
+}
+
 #[derive(Debug)]
 struct Asked<C> {
     /// Which call it is.
@@ -119,7 +127,7 @@ struct Asked<C> {
     /// Followed requests in flight when it left.
     suspects: u64,
     /// What its values said.
-    echoes: Vec<(u64, Holder)>,
+    echoes: Vec<Said>,
     /// The followed request that alone shares its process.
     same_process: Option<usize>,
     in_flight: usize,
@@ -212,11 +220,11 @@ impl<P: Copy, C> Engine<P, C> {
             self.beyond = self.beyond.saturating_sub(1);
             return;
         };
-        let Some(mut held) = self.requests.get_mut(place).and_then(Option::take) else {
+        let Some(held) = self.requests.get_mut(place).and_then(Option::take) else {
             return;
         };
         self.vacant.push(place);
-        self.echoes.drop(Holder::Request(place), &mut held.values);
+        self.echoes.drop(Holder::Request(place), held.values);
         match held.followed {
             Some(followed) => {
                 self.joint.end(now, followed);
@@ -275,7 +283,7 @@ impl<P: Copy, C> Engine<P, C> {
                     link(parent, Certainty::Exact, Method::Echo)
                 }),
         };
-        let Some((slot, ..)) = followed else {
+        let Some((slot, blind, _)) = followed else {
             return (Call(None), decision);
         };
         let asked = Asked {
@@ -285,17 +293,13 @@ impl<P: Copy, C> Engine<P, C> {
             connection: call.connection,
             process,
             suspects: self.in_flight_mask(),
-            echoes: echoes
-                .iter()
-                .map(|echo| (echo.places, self.slot_of(echo.holder)))
-                .filter_map(|(places, holder)| Some((places, holder?)))
-                .collect(),
+            echoes: self.said(&echoes, &blind),
             same_process,
             in_flight,
             given: Vec::new(),
         };
-        if let Some(mut before) = self.asked.get_mut(slot).and_then(Option::take) {
-            self.echoes.drop(Holder::Call(slot), &mut before.given);
+        if let Some(before) = self.asked.get_mut(slot).and_then(Option::take) {
+            self.echoes.drop(Holder::Call(slot), before.given);
         }
         put(&mut self.asked, slot, asked);
         (Call(Some((slot, self.calls))), decision)
@@ -446,11 +450,11 @@ impl<P: Copy, C> Engine<P, C> {
             if asked.in_flight > 0 {
                 self.background.orphan(asked.callee, shares.none);
             }
-            for (places, holder) in &asked.echoes {
-                if let Holder::Request(slot) = holder {
-                    let right = shares.of.get(*slot).copied().unwrap_or_default();
-                    self.echoes.learn(*places, right);
-                }
+            let others = asked.in_flight.saturating_sub(1).max(1) as f64;
+            let weight = others.powi(-2);
+            for said in &asked.echoes {
+                let right = shares.of.get(said.of).copied().unwrap_or_default();
+                self.echoes.learn(said.places, right, said.blind, weight);
             }
             if let Some(same) = asked.same_process {
                 self.owners
@@ -564,6 +568,22 @@ impl<P: Copy, C> Engine<P, C> {
             }
         });
         echoes
+    }
+
+    fn said(&self, echoes: &[Echo], blind: &Shares) -> Vec<Said> {
+        let said = echoes.iter().filter_map(|echo| {
+            let of = match self.slot_of(echo.holder)? {
+                Holder::Request(of) => of,
+                Holder::Call(call) => self.joint.likely_parent(call)?,
+            };
+            let blind = blind.of.get(of).copied()?;
+            Some(Said {
+                places: echo.places,
+                of,
+                blind,
+            })
+        });
+        said.collect()
     }
 
     fn hint_echoes(&self, echoes: &[Echo], hints: &mut Hints) {
