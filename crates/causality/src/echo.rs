@@ -53,8 +53,8 @@ const CARRIED_ON_BEFORE: f64 = 0.3;
 const CHANCE_BEFORE: f64 = 0.5;
 
 /// A place is known to bring fresh values once it brought so many, and almost no other.
-const PLACE_KNOWN_AT: f64 = 6.0;
-const PLACE_EXCEPTIONS: f64 = 0.05;
+const PLACE_KNOWN_AT: f64 = 40.0;
+const PLACE_EXCEPTIONS: f64 = 0.02;
 
 /// The share of wrong echoes below which one is exact, and how many agreements it takes to know that.
 const RARE: f64 = 0.001;

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use crate::calibration::cautious;
+use crate::calibration::{cautious, corroborated};
 use crate::echo::{Echo, Echoes, Holder};
-use crate::event::{Callee, Connection, Inbound, Nanos, Outbound, Process, Token, Trace};
+use crate::event::{Callee, Connection, Inbound, Nanos, Outbound, Process, Route, Token, Trace};
 use crate::joint::{CALLS, Hints, Joint, REQUESTS, Settled, Shares};
 use crate::link::{Certainty, Decision, Link, Method, Resolved, Unknown};
 use crate::model::Model;
@@ -103,6 +103,7 @@ struct Held<P> {
 #[derive(Clone, Copy, Debug)]
 struct Followed<P> {
     parent: P,
+    route: Route,
     connection: Connection,
     process: Option<Process>,
 }
@@ -172,6 +173,7 @@ impl<P: Copy, C> Engine<P, C> {
                 slot,
                 Followed {
                     parent,
+                    route: request.route,
                     connection: request.connection,
                     process: self.owners.of(request.connection),
                 },
@@ -412,7 +414,10 @@ impl<P: Copy, C> Engine<P, C> {
         if exact {
             return link(parent, Certainty::Exact, method);
         }
-        let confidence = cautious(share * (1.0 - shares.lost));
+        let confidence = match method {
+            Method::Learned => cautious(share * (1.0 - shares.lost), self.experience(best)),
+            _ => corroborated(share * (1.0 - shares.lost)),
+        };
         if confidence >= self.settings.threshold && confidence > 0.0 {
             return link(parent, Certainty::Inferred(confidence), method);
         }
@@ -477,7 +482,7 @@ impl<P: Copy, C> Engine<P, C> {
             return Err(Unknown::Background);
         }
         let parent = self.parent(best).ok_or(Unknown::Ambiguous)?;
-        let confidence = cautious(share * (1.0 - shares.lost));
+        let confidence = cautious(share * (1.0 - shares.lost), self.experience(best));
         if same_process == Some(best) && self.owners.is_exact() && share > 0.99 {
             return Ok(Link {
                 parent,
@@ -530,6 +535,11 @@ impl<P: Copy, C> Engine<P, C> {
 
     fn parent(&self, followed: usize) -> Option<P> {
         Some(self.followed.get(followed)?.as_ref()?.parent)
+    }
+
+    fn experience(&self, followed: usize) -> f64 {
+        let route = self.followed.get(followed).and_then(|followed| followed.as_ref().map(|f| f.route));
+        route.map_or(0.0, |route| self.model.experience(route))
     }
 
     fn in_flight_mask(&self) -> u64 {

@@ -771,6 +771,7 @@ impl Joint {
         if followed.ended.is_none() || followed.learned || open {
             return false;
         }
+        model.experienced(followed.route);
         let best = self
             .hypotheses
             .iter()
