@@ -18,6 +18,7 @@ pub mod ingest;
 pub mod join;
 pub mod live;
 pub mod metrics;
+pub mod pages;
 pub mod query;
 pub mod serve;
 pub mod store;
