@@ -1,6 +1,8 @@
-//! Where spans are kept: the contract that every backend keeps, and the one that keeps them in memory.
+//! Where spans are kept: the contract that every backend keeps, the backend that keeps them in memory, and the one
+//! that keeps them on disk.
 
 mod catalogue;
+mod durable;
 mod memory;
 #[cfg(test)]
 mod suite;
@@ -15,6 +17,7 @@ use span::TraceId;
 use crate::dependencies::Dependency;
 use crate::query::{Query, Summary};
 
+pub use durable::{Durability, Durable, OpenError};
 pub use memory::{Limits, Memory};
 
 /// A store of spans. `store::suite` tests, sentence by sentence, what is promised here; every backend must pass it.

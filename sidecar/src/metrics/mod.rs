@@ -8,9 +8,10 @@ use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, 
 use span::Dialect;
 
 pub use self::labels::{Direction, Refusal, Unrecorded};
-use self::labels::{OUTCOMES, Outcome};
+use self::labels::{LINKS, OUTCOMES, Outcome, link_index, link_labels};
 use crate::export::Loss;
-use crate::record::Link;
+use crate::owners;
+use crate::record::{Link, Reason};
 use crate::tap::{End, SpliceReason};
 
 /// All that the sidecar counts.
@@ -24,10 +25,19 @@ pub struct Metrics {
     connections: IntCounterVec,
     refused: IntCounterVec,
     splices: IntCounterVec,
-    links: [IntCounter; Link::ALL.len()],
+    links: [IntCounter; LINKS],
+    unknown: IntCounterVec,
+    resolved: IntCounterVec,
+    owners: IntCounterVec,
     malformed: IntCounterVec,
     unrecorded: IntCounterVec,
     lost: IntCounterVec,
+    /// Calls on whose cause the last word has not been said.
+    pub links_open: IntGauge,
+    /// Finished spans that wait for it.
+    pub held: IntGauge,
+    /// Their bytes.
+    pub held_bytes: IntGauge,
     /// Connections that are open now.
     pub connections_open: IntGauge,
     /// Requests in flight, and spans begun: both follow from other counts, and are brought up to date when asked for.
@@ -66,7 +76,27 @@ impl Metrics {
             make.histogram("request_duration_seconds", help, &SECONDS, labels)
         };
         let bytes = make.counters("bytes_total", "Bytes passed on", &["direction", "from"])?;
-        let links = make.counters("links_total", "Requests by how their parent was found", &["kind"])?;
+        let links = make.counters(
+            "links_total",
+            "Requests by how their parent was found when they passed",
+            &["kind", "method"],
+        )?;
+        let unknown = make.counters(
+            "links_unknown_total",
+            "Calls whose cause is not known, and will not be",
+            &["reason"],
+        )?;
+        for reason in Reason::all() {
+            unknown.with_label_values(&[reason.name()]);
+        }
+        let resolved = make.counters(
+            "links_resolved_total",
+            "Provisional links by what was found out later",
+            &["kind"],
+        )?;
+        for kind in ["exact", "inferred", "unknown"] {
+            resolved.with_label_values(&[kind]);
+        }
         let lost = make.counters(
             "spans_lost_total",
             "Spans that were made and not kept",
@@ -82,6 +112,14 @@ impl Metrics {
         )?;
         for reason in Unrecorded::ALL {
             unrecorded.with_label_values(&[reason.name()]);
+        }
+        let owners = make.counters(
+            "connection_owners_total",
+            "Connections by what came of looking up the process that holds them",
+            &["outcome"],
+        )?;
+        for outcome in owners::Outcome::ALL {
+            owners.with_label_values(&[outcome.name()]);
         }
         Ok(Self {
             requests: Direction::BOTH
@@ -110,7 +148,16 @@ impl Metrics {
                 "Connections that are no longer understood",
                 &["protocol", "reason"],
             )?,
-            links: Link::ALL.map(|link| links.with_label_values(&[link.name()])),
+            links: link_labels().map(|labels| links.with_label_values(&labels)),
+            unknown,
+            resolved,
+            owners,
+            links_open: make.gauge("links_open", "Provisional links that are open now")?,
+            held: make.gauge(
+                "spans_held",
+                "Finished spans that wait for the word on their cause",
+            )?,
+            held_bytes: make.gauge("spans_held_bytes", "Bytes of finished spans that wait")?,
             malformed: make.counters(
                 "contexts_malformed_total",
                 "Trace headers that could not be read",
@@ -188,9 +235,30 @@ impl Metrics {
 
     /// A request has begun, and with it a span, whose parent was found, or not.
     pub fn begun(&self, link: Link) {
-        if let Some(counter) = self.links.get(link as usize) {
+        if let Some(counter) = self.links.get(link_index(link)) {
             counter.inc();
         }
+        if let Link::Unknown(Some(reason)) = link {
+            self.unknown(reason);
+        }
+    }
+
+    /// What caused a call is not known, and will not be.
+    pub fn unknown(&self, why: Reason) {
+        self.unknown.with_label_values(&[why.name()]).inc();
+    }
+
+    /// What caused a call has been found out, or will not be.
+    pub fn resolved(&self, link: Link) {
+        self.resolved.with_label_values(&[link.kind()]).inc();
+        if let Link::Unknown(Some(reason)) = link {
+            self.unknown(reason);
+        }
+    }
+
+    /// It was looked up which process holds a connection.
+    pub fn owner(&self, outcome: owners::Outcome) {
+        self.owners.with_label_values(&[outcome.name()]).inc();
     }
 
     /// A trace header could not be read.

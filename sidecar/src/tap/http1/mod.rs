@@ -6,6 +6,8 @@
 
 mod chunked;
 mod head;
+mod parse;
+mod plain;
 
 use std::collections::VecDeque;
 
