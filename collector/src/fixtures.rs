@@ -78,17 +78,6 @@ pub(crate) fn resolves(provisional: u64) -> impl Fn(&mut Span) {
     }
 }
 
-/// Says how the span's parent was found.
-pub(crate) fn linked(kind: &str, confidence: f64) -> impl Fn(&mut Span) {
-    move |span| {
-        span.attributes.push(text(link::KIND, kind));
-        span.attributes.push(Attribute {
-            key: link::CONFIDENCE.to_owned(),
-            value: Value::Double(confidence),
-        });
-    }
-}
-
 /// Spans of every shape: all kinds of values, nested ones too, texts of any script, times of any clock.
 pub(crate) fn any_spans() -> impl Strategy<Value = Vec<Span>> {
     let shared = (attributes(), "[a-z]{0,4}", "[0-9.]{0,4}", attributes());
@@ -196,4 +185,15 @@ fn attributes() -> impl Strategy<Value = Vec<Attribute>> {
             .map(|(key, value)| Attribute { key, value })
             .collect()
     })
+}
+
+/// Says how the span's parent was found.
+pub(crate) fn linked(kind: &str, confidence: f64) -> impl Fn(&mut Span) {
+    move |span| {
+        span.attributes.push(text(link::KIND, kind));
+        span.attributes.push(Attribute {
+            key: link::CONFIDENCE.to_owned(),
+            value: Value::Double(confidence),
+        });
+    }
 }

@@ -109,6 +109,9 @@ impl Log {
 pub struct Truth {
     /// For each outbound call, the inbound request that caused it; none for background calls.
     pub parents: Vec<Option<u32>>,
+    /// For each outbound call, whether more than its moment tells where it comes from: it carries a value of the request
+    /// that caused it, or a process made it that has one request at a time and can be seen to hold its connections.
+    pub signed: Vec<bool>,
     /// For each inbound request, the call that it is, seen from the other side: that service's index and the call's
     /// number. None where it came from outside.
     pub origins: Vec<Option<(usize, u32)>>,
@@ -121,4 +124,13 @@ pub struct Recording {
     pub log: Log,
     /// What they may not.
     pub truth: Truth,
+}
+
+impl Recording {
+    /// As if all its requests came from outside.
+    #[must_use]
+    pub fn alone(mut self) -> Self {
+        self.truth.origins.fill(None);
+        self
+    }
 }

@@ -17,6 +17,9 @@ pub struct Score {
     pub linked: u64,
     /// Calls that a request caused and the method linked, to whichever.
     pub covered: u64,
+    /// Calls that more than their moment tells of, and such of them as the method linked; see
+    /// [`crate::log::Truth::signed`].
+    pub signed: (u64, u64),
     /// Calls that the method linked to the request that caused them.
     pub right: u64,
     /// Requests from outside.
@@ -43,9 +46,12 @@ impl Score {
                     *right = false;
                 }
             };
-            for (truth, answer) in recording.truth.parents.iter().zip(*answers) {
+            let truth = &recording.truth;
+            for ((truth, signed), answer) in truth.parents.iter().zip(&truth.signed).zip(*answers) {
                 let answer = answer.filter(|answer| answer.confidence >= at_least);
                 score.add(*truth, answer);
+                score.signed.0 += u64::from(*signed);
+                score.signed.1 += u64::from(*signed && answer.is_some());
                 let parent = answer.map(|answer| answer.parent);
                 if parent != *truth {
                     spoil(parent);
@@ -108,6 +114,7 @@ impl Score {
         self.linked += other.linked;
         self.covered += other.covered;
         self.right += other.right;
+        self.signed = (self.signed.0 + other.signed.0, self.signed.1 + other.signed.1);
         self.traces += other.traces;
         self.traces_right += other.traces_right;
         self.requests += other.requests;
@@ -125,6 +132,11 @@ impl Score {
     /// Share of the calls that a request caused that are linked.
     pub fn coverage(&self) -> Option<f64> {
         share(self.covered, self.caused)
+    }
+
+    /// Share of the calls that more than their moment tells of that are linked.
+    pub fn signed_coverage(&self) -> Option<f64> {
+        share(self.signed.1, self.signed.0)
     }
 
     /// Wrong links as a share of all calls, the headline.

@@ -68,6 +68,77 @@ impl Reason {
     }
 }
 
+impl Gap {
+    /// What is missing, in words.
+    pub fn text(&self, tree: &Tree<'_>) -> String {
+        let Some(span) = tree.get(self.node).map(|node| node.span) else {
+            return String::new();
+        };
+        let parent = || span.parent_id.map(|id| id.to_string()).unwrap_or_default();
+        let other = || peer(span).map_or("the service that it called", |peer| peer.name);
+        match self.reason {
+            Reason::MissingParent => format!("its parent {} has not been received", parent()),
+            Reason::UnsampledParent => format!("its parent {} was not sampled", parent()),
+            Reason::LinkUnknown => match link(span).and_then(|link| link.reason) {
+                Some(reason) => format!("what caused this call is not known: {reason}"),
+                None => "what caused this call is not known".to_owned(),
+            },
+            Reason::EncryptedPeer => "the connection is encrypted: no requests can be seen on it".to_owned(),
+            Reason::SilentPeer => format!("{} sent no span of this call", other()),
+            Reason::OpenSpan => "it has no end yet".to_owned(),
+            Reason::AttributesDropped => {
+                let Dropped {
+                    attributes,
+                    events,
+                    links,
+                } = span.dropped;
+                format!("its sender left out {attributes} attributes, {events} events and {links} links")
+            }
+        }
+    }
+
+    /// What would help, if anything would.
+    pub fn fix(&self, tree: &Tree<'_>) -> Option<&'static str> {
+        let span = tree.get(self.node)?.span;
+        match self.reason {
+            Reason::MissingParent => Some(
+                "if the caller has no sidecar, give it one; if it has, its metric spans_lost_total says whether the span was lost",
+            ),
+            Reason::UnsampledParent => {
+                Some("let the caller sample the trace, or leave the decision to the sidecars")
+            }
+            Reason::LinkUnknown => Some(advice(link(span).and_then(|link| link.reason))),
+            Reason::EncryptedPeer | Reason::OpenSpan => None,
+            Reason::SilentPeer => {
+                Some("give it a sidecar; if it has one, the call did not get there, or its span was lost")
+            }
+            Reason::AttributesDropped => Some("raise the limits of the SDK that made it"),
+        }
+    }
+}
+
+/// What an admin can do about calls whose cause is unknown for this reason.
+pub fn advice(reason: Option<&str>) -> &'static str {
+    match reason {
+        Some("background") => "nothing: the program made these calls on its own account",
+        Some("chosen") => "nothing: the application began these traces on purpose",
+        Some("unseen") => {
+            "requests come in over connections that cannot be read (TLS, or another protocol): let TLS end before the \
+             sidecar, or have the application pass the traceparent header on"
+        }
+        Some("off") => "let the sidecar look for causes: propagate-inferred is off for this workload",
+        Some("cause_not_sampled") => "sample all or none of the workloads of a trace alike",
+        Some("too_many" | "budget") => {
+            "more requests are in flight than the sidecar follows: add replicas, or have the application pass the \
+             traceparent header on"
+        }
+        Some(_) | None => {
+            "have the application copy the traceparent header, or only x-request-id, from the request that it serves to \
+             the calls that it makes"
+        }
+    }
+}
+
 /// All gaps of a trace, in the order of its tree.
 pub fn gaps(tree: &Tree<'_>) -> Vec<Gap> {
     let nodes = tree.nodes().iter().enumerate();
@@ -93,8 +164,8 @@ fn above(node: &Node<'_>) -> Option<Reason> {
         });
     }
     let unknown = link(node.span).is_some_and(|link| {
-        // nothing that was asked for caused what a program does on its own account
-        link.kind == LinkKind::Unknown && link.reason != Some("background")
+        // nothing is missing above what a program does on its own account, or where it wants a trace to begin
+        link.kind == LinkKind::Unknown && !matches!(link.reason, Some("background" | "chosen"))
     });
     let encrypted = is_encrypted(node.span);
     (unknown && !encrypted && node.parent.is_none() && is_outbound(node.span.kind))

@@ -2,7 +2,11 @@
 //!
 //! Pure, and fit for a stream of traces as for one: nothing here reads a clock, waits, or changes a span.
 
+pub mod critical;
 pub mod gaps;
 pub mod link;
 pub mod peer;
+pub mod reading;
+pub mod senders;
+pub mod skew;
 pub mod tree;

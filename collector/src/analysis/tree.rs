@@ -105,11 +105,18 @@ impl<'a> Tree<'a> {
         node.children.iter().filter_map(|place| self.get(*place))
     }
 
-    /// The root that began it all, as far as it is here: the earliest that has no parent, rather than one whose
-    /// parent is missing.
+    /// The place of the root that began it all, as far as it is here: the earliest that has no parent, rather than
+    /// one whose parent is missing.
+    pub fn root_place(&self) -> Option<usize> {
+        let places = self.nodes.iter().enumerate();
+        let roots = places.filter(|(_, node)| node.parent.is_none());
+        let first = roots.min_by_key(|(_, node)| (node.is_orphan(), node.span.start))?;
+        Some(first.0)
+    }
+
+    /// That root.
     pub fn root(&self) -> Option<&Node<'a>> {
-        let roots = self.nodes.iter().filter(|node| node.parent.is_none());
-        roots.min_by_key(|node| (node.is_orphan(), node.span.start))
+        self.get(self.root_place()?)
     }
 
     /// The other side of a call, if it is here: the span below an outbound one that answers it.

@@ -13,6 +13,7 @@ use span::TraceId;
 
 use crate::analysis::link::{LinkKind, link};
 
+pub(crate) use condition::number_in;
 pub use condition::{Comparison, Condition, Test};
 pub use order::{Order, Place};
 pub use summary::{Root, ServiceCount, State, Summary};

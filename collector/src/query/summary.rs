@@ -75,6 +75,18 @@ pub enum State {
 }
 
 impl State {
+    /// The state at `now` of a trace whose last span ended at `last` (nanoseconds since the Unix epoch), with so many
+    /// gaps, of which so many may still close.
+    pub fn of(gaps: usize, closing: usize, last: u64, now: u64) -> Self {
+        if gaps == 0 {
+            Self::Complete
+        } else if closing > 0 && now < last.saturating_add(SETTLED) {
+            Self::Open
+        } else {
+            Self::Gaps
+        }
+    }
+
     /// As JSON has it.
     pub fn name(self) -> &'static str {
         match self {
@@ -128,13 +140,7 @@ impl Summary {
     /// Whether it is all there, at `now` (nanoseconds since the Unix epoch).
     pub fn state(&self, now: u64) -> State {
         let last = self.start.saturating_add(self.duration);
-        if self.gaps == 0 {
-            State::Complete
-        } else if self.closing > 0 && now < last.saturating_add(SETTLED) {
-            State::Open
-        } else {
-            State::Gaps
-        }
+        State::of(self.gaps, self.closing, last, now)
     }
 }
 

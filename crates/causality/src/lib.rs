@@ -3,9 +3,21 @@
 //! Pure: no I/O, no clock, no randomness. The sidecar tells the [`Engine`] what it sees, and asks for the parent of
 //! each outbound call. An answer says how it was found and how sure it is; a wrong link is worse than a missing one.
 
+mod calibration;
+mod delay;
+mod doing;
+mod echo;
 mod engine;
 mod event;
+mod gate;
+mod hash;
+mod joint;
 mod link;
+mod model;
+mod null;
+mod order;
+mod process;
+mod workers;
 
 pub use engine::{Call, Engine, Request, Settings, Unseen};
 pub use event::{Callee, Connection, Inbound, Nanos, Outbound, Process, Route, Token, Trace};

@@ -13,6 +13,7 @@ use self::labels::{LINKS, link_index, link_labels};
 use self::tally::Tallies;
 pub use self::tally::Tally;
 use crate::export::Loss;
+use crate::owners;
 use crate::record::{Link, Reason};
 use crate::tap::SpliceReason;
 
@@ -28,6 +29,7 @@ pub struct Metrics {
     links: [IntCounter; LINKS],
     unknown: IntCounterVec,
     resolved: IntCounterVec,
+    owners: IntCounterVec,
     malformed: IntCounterVec,
     unrecorded: IntCounterVec,
     lost: IntCounterVec,
@@ -104,6 +106,14 @@ impl Metrics {
         for reason in Unrecorded::ALL {
             unrecorded.with_label_values(&[reason.name()]);
         }
+        let owners = make.counters(
+            "connection_owners_total",
+            "Connections by what came of looking up the process that holds them",
+            &["outcome"],
+        )?;
+        for outcome in owners::Outcome::ALL {
+            owners.with_label_values(&[outcome.name()]);
+        }
         Ok(Self {
             tallies,
             bytes: Direction::BOTH
@@ -126,6 +136,7 @@ impl Metrics {
             links: link_labels().map(|labels| links.with_label_values(&labels)),
             unknown,
             resolved,
+            owners,
             links_open: make.gauge("links_open", "Provisional links that are open now")?,
             held: make.gauge(
                 "spans_held",
@@ -217,6 +228,11 @@ impl Metrics {
         if let Link::Unknown(Some(reason)) = link {
             self.unknown(reason);
         }
+    }
+
+    /// It was looked up which process holds a connection.
+    pub fn owner(&self, outcome: owners::Outcome) {
+        self.owners.with_label_values(&[outcome.name()]).inc();
     }
 
     /// A trace header could not be read.

@@ -10,8 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use causality::{
-    Call, Callee, Connection, Decision, Engine, Inbound, Nanos, Outbound, Request, Route, Settings, Trace,
-    Unknown, Unseen,
+    Call, Callee, Connection, Decision, Engine, Inbound, Nanos, Outbound, Process, Request, Route, Settings,
+    Trace, Unknown, Unseen,
 };
 use otlp::encode::SpanEncoder;
 use span::{Field, SpanContext, SpanId};
@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 use super::clock::nanos;
 use super::held::{Free, Held};
 use super::lineage::Word;
+use super::propagation;
 use super::redact::Target;
 use super::tokens::Tokens;
 
@@ -47,10 +48,17 @@ pub(super) struct Causes {
 }
 
 struct State {
-    engine: Engine<SpanContext, SpanId>,
+    engine: Engine<SpanContext, Known>,
     held: Held,
     /// Calls on which the last word has not been said.
     open: usize,
+}
+
+/// What a call is known by.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    span_id: SpanId,
+    callee: propagation::Callee,
 }
 
 /// What the engine was told of, to be given back to it.
@@ -73,10 +81,13 @@ pub(super) struct InFlight {
 }
 
 /// A message, as far as it matters here.
+#[derive(Clone, Copy)]
 pub(super) struct Message<'a> {
     /// The method and route, hashed.
     pub(super) route: u64,
     pub(super) connection: Connection,
+    /// Of a call, whom it goes to.
+    pub(super) callee: propagation::Callee,
     pub(super) target: &'a Target<'a>,
     pub(super) fields: &'a [Field<'a>],
     /// The sidecar gives it this header and value.
@@ -85,6 +96,7 @@ pub(super) struct Message<'a> {
 
 /// A last word that has been said.
 pub(super) struct Settled {
+    pub(super) callee: propagation::Callee,
     pub(super) word: Word,
     /// The call's span, if it has ended and was held.
     pub(super) free: Option<Free>,
@@ -112,6 +124,11 @@ impl Causes {
     /// A number for a connection that begins.
     pub(super) fn connection(&self) -> Connection {
         Connection(self.connections.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// This process holds the application's end of a connection.
+    pub(super) fn owned(&self, connection: Connection, process: Process) {
+        self.state().engine.owned(connection, process);
     }
 
     /// A connection is gone.
@@ -188,7 +205,10 @@ impl Causes {
             tokens: tokens.as_ref().map(Tokens::as_slice).unwrap_or_default(),
         };
         // it will not be asked about
-        let known_by = context.span_id;
+        let known_by = Known {
+            span_id: context.span_id,
+            callee: message.callee,
+        };
         let (call, _) = self.state().engine.call(self.nanos(now), outbound, known_by);
         Part::Call(call)
     }
@@ -212,8 +232,12 @@ impl Causes {
             forwarded: None,
             tokens: tokens.as_ref().map(Tokens::as_slice).unwrap_or_default(),
         };
+        let known_by = Known {
+            span_id,
+            callee: message.callee,
+        };
         let mut state = self.state();
-        let (call, mut decision) = state.engine.call(now_nanos, outbound, span_id);
+        let (call, mut decision) = state.engine.call(now_nanos, outbound, known_by);
         if decision == Decision::Open {
             state.open += 1;
             if recorded && !state.held.open(span_id) {
@@ -292,8 +316,11 @@ impl Causes {
             .map(|resolved| {
                 *open = open.saturating_sub(1);
                 let (call, word) = (resolved.call, resolved.link);
-                let free = held.known(call, word);
-                Settled { word, free }
+                Settled {
+                    callee: call.callee,
+                    word,
+                    free: held.known(call.span_id, word),
+                }
             })
             .collect()
     }

@@ -16,7 +16,7 @@ use super::clock::nanos;
 use super::lineage::{Lineage, Link};
 use super::open::OpenRequest;
 use super::redact::{self, REDACTED, Target};
-use super::{Observed, Recorder, kind};
+use super::{Observed, REQUEST_ID, Recorder, kind};
 use crate::grpc;
 use crate::metrics::{Direction, Unrecorded};
 use crate::tap::{End, Exchange, RequestHead, Side};
@@ -382,6 +382,8 @@ pub(super) struct Known<'a> {
     pub(super) target: Target<'a>,
     /// Whether a body follows, whose end is going to be seen.
     pub(super) body: bool,
+    /// Whether it has an `x-request-id`.
+    pub(super) request_id: bool,
     /// Host and port, without user information; empty if there are none.
     pub(super) authority: &'a [u8],
     pub(super) agent: Option<&'a [u8]>,
@@ -404,6 +406,7 @@ impl<'a> Known<'a> {
             method,
             target,
             body: false,
+            request_id: false,
             authority,
             agent: None,
             grpc: false,
@@ -412,6 +415,7 @@ impl<'a> Known<'a> {
             match field.name.len() {
                 10 if field.is("user-agent") => known.agent = Some(field.value),
                 12 if field.is("content-type") => known.grpc = grpc::is(field.value),
+                12 if field.is(REQUEST_ID) => known.request_id = true,
                 14 if field.is("content-length") => known.body |= field.value != b"0",
                 17 if field.is("transfer-encoding") => known.body = true,
                 _ => {}

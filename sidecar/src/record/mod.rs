@@ -9,17 +9,19 @@ mod exchange;
 mod held;
 mod lineage;
 mod open;
+mod propagation;
 pub mod redact;
 pub mod routes;
 mod shared;
 pub mod tls;
 mod tokens;
 
+use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use causality::{Connection, Decision, Unseen};
+use causality::{Connection, Decision, Process, Unseen};
 use otlp::encode::SpanEncoder;
 use otlp::model::Kind;
 use rand::rngs::{SmallRng, SysRng};
@@ -35,15 +37,21 @@ use self::held::Free;
 use self::lineage::Lineage;
 pub use self::lineage::{Link, Reason};
 pub use self::open::{Present, Roll, Told};
+pub use self::propagation::Edge;
+use self::propagation::{Callee, Propagation};
 use self::routes::Routes;
 use self::shared::Shared;
-use crate::config::Settings;
+use crate::config::{ProcessOwner, RequestId, Settings};
 use crate::export::{Loss, Queue};
 use crate::metrics::{Direction, Metrics, Tally, Unrecorded};
+use crate::owners::{Ends, Outcome, Owners};
 use crate::tap::{Observer, RequestHead};
 
 /// How often it is asked what has been found out, while something is open.
 const SETTLE_EVERY: Duration = Duration::from_millis(50);
+
+/// What applications that know nothing of traces may copy from a request to the calls that it causes.
+const REQUEST_ID: &str = "x-request-id";
 
 /// The most span buffers that are kept for reuse, by each worker.
 const SPARE_MAX: usize = 64;
@@ -60,6 +68,9 @@ pub struct Pod {
     pub roll: Arc<Roll>,
     /// What caused which call, if that is to be found out.
     causes: Option<Causes>,
+    propagation: Propagation,
+    /// Who is asked which process holds a connection, if anyone.
+    owners: OnceLock<Owners>,
     routes: Mutex<Routes>,
 }
 
@@ -74,7 +85,28 @@ impl Pod {
             queue,
             roll: Arc::default(),
             causes,
+            propagation: Propagation::default(),
+            owners: OnceLock::new(),
             routes,
+        }
+    }
+
+    /// From now on it is looked up which processes hold the application's connections, if that is wanted and of use.
+    ///
+    /// # Errors
+    /// There can be no thread that does.
+    pub fn look_up_owners(self: &Arc<Self>) -> io::Result<()> {
+        if self.causes.is_some() && self.settings.process_owner == ProcessOwner::Auto {
+            let owners = Owners::start(self)?;
+            self.owners.get_or_init(|| owners);
+        }
+        Ok(())
+    }
+
+    /// It has been found out which process holds the application's end of a connection.
+    pub fn owned(&self, connection: Connection, process: Process) {
+        if let Some(causes) = &self.causes {
+            causes.owned(connection, process);
         }
     }
 
@@ -90,6 +122,11 @@ impl Pod {
             self.metrics.held_bytes.set(signed(bytes));
         }
         self.metrics.text()
+    }
+
+    /// How the calls to each callee were joined to their causes.
+    pub fn edges(&self) -> Vec<Edge> {
+        self.propagation.edges()
     }
 
     /// Says the last word on calls whose cause was not known when they left, whenever one is due. Never returns.
@@ -118,6 +155,7 @@ impl Pod {
     fn settle_by(&self, causes: &Causes, now: Option<Instant>) {
         for settled in causes.settle(now) {
             self.metrics.resolved(settled.word.into());
+            self.propagation.resolved(settled.callee, settled.word.into());
             if let Some(free) = settled.free {
                 self.set_free(free);
             }
@@ -269,6 +307,8 @@ pub struct Observed {
     peer: SocketAddr,
     /// Its number, where causes are to be found out.
     connection: Option<Connection>,
+    /// The application's end of it, as its kernel sees it, until it has been asked who holds that.
+    application: Option<Ends>,
     shared: Shared,
     /// Given back when the connection is gone, if requests may come in by it that nobody sees.
     unseen: Option<Unseen>,
@@ -285,6 +325,7 @@ impl Observed {
             direction,
             peer,
             connection,
+            application: None,
             shared: Shared::default(),
             unseen: None,
             read: Instant::now(),
@@ -294,6 +335,27 @@ impl Observed {
     /// What is counted.
     pub fn metrics(&self) -> &Metrics {
         &self.recorder.pod.metrics
+    }
+
+    /// The application's end of the connection is this socket, `ends` says, by its own address and the other end's.
+    pub fn held_as(&mut self, ends: impl FnOnce() -> io::Result<Ends>) {
+        if self.recorder.pod.owners.get().is_some() {
+            // a connection that is gone already needs no owner
+            self.application = ends().ok();
+        }
+    }
+
+    /// Asks who holds the application's end, once, as soon as it is of use.
+    fn ask_owner(&mut self) {
+        let pod = &self.recorder.pod;
+        if self.application.is_some()
+            && let (Some(causes), Some(connection)) = (&pod.causes, self.connection)
+            && causes.are_asked_for(self.read)
+            && let (Some(owners), Some(ends)) = (pod.owners.get(), self.application.take())
+            && !owners.ask(connection, ends)
+        {
+            pod.metrics.owner(Outcome::QueueFull);
+        }
     }
 
     /// From here on nothing is seen of what passes. Requests that come in by this connection may cause outbound calls
@@ -341,13 +403,22 @@ impl Observed {
         parent: Option<&Parent<'_>>,
         head: &RequestHead<'_>,
         known: &Known<'_>,
+        edits: &mut Edits,
     ) -> (Lineage, Part) {
         let lineage = parent.map_or_else(
             || Lineage::root(self.begun(seen), Link::Unknown(None)),
             |parent| self.propagated(parent),
         );
-        let part = self.watched(head, known, |causes, message| {
-            causes.request(self.read, message, known.body, lineage.context)
+        let create = self.recorder.pod.settings.request_id == RequestId::Create && !known.request_id;
+        // one of its own for each request, which leads from a line of the application's log to the trace
+        let given = create.then(|| format!("{}-{}", lineage.context.trace_id, lineage.context.span_id));
+        if let Some(id) = &given {
+            edits.add(REQUEST_ID, |out| out.extend_from_slice(id.as_bytes()));
+        }
+        let part = self.watched(head, known, Callee::NOBODY, |causes, message| {
+            let given = given.as_ref().map(|id| (REQUEST_ID, id.as_bytes()));
+            let message = Message { given, ..*message };
+            causes.request(self.read, &message, known.body, lineage.context)
         });
         (lineage, part.unwrap_or(Part::Nothing))
     }
@@ -361,33 +432,54 @@ impl Observed {
         head: &RequestHead<'_>,
         known: &Known<'_>,
     ) -> (Lineage, Part) {
-        if let Some(parent) = parent {
-            let lineage = self.propagated(parent);
-            let part = self.watched(head, known, |causes, message| {
-                causes.forwarded(self.read, message, &lineage.context)
-            });
-            return (lineage, part.unwrap_or(Part::Nothing));
-        }
-        let unknown = |reason| Lineage::root(self.begun(seen), Link::Unknown(Some(reason)));
-        if seen.decision().is_some() || seen.chosen_trace().is_some() {
-            return (unknown(Reason::Chosen), Part::Nothing);
-        }
-        let asked = self.watched(head, known, |causes, message| {
-            let root = self.recorder.provisional_root(causes.any_sampled());
-            let recorded = self.recorder.pod.records(&root);
-            let (part, decision) = causes.call(self.read, message, root.span_id, recorded);
-            let lineage = match decision {
-                Decision::Link(link) => {
-                    let sampled = link.parent.flags.is_sampled();
-                    let how = Link::Found(link.certainty, link.method);
-                    Lineage::child(link.parent, root.span_id, sampled, how)
-                }
-                Decision::Open => Lineage::root(root, Link::Provisional),
-                Decision::Unknown(why) => unknown(Reason::Cause(why)),
-            };
-            (lineage, part)
-        });
-        asked.unwrap_or_else(|| (unknown(Reason::Off), Part::Nothing))
+        let callee = self.recorder.pod.propagation.callee(known.authority);
+        let (lineage, part) = match parent {
+            Some(parent) => {
+                let lineage = self.propagated(parent);
+                let part = self.watched(head, known, callee, |causes, message| {
+                    causes.forwarded(self.read, message, &lineage.context)
+                });
+                (lineage, part.unwrap_or(Part::Nothing))
+            }
+            None if seen.decision().is_some() || seen.chosen_trace().is_some() => {
+                let link = Link::Unknown(Some(Reason::Chosen));
+                (Lineage::root(self.begun(seen), link), Part::Nothing)
+            }
+            None => self
+                .watched(head, known, callee, |causes, message| {
+                    self.caused(causes, message)
+                })
+                .unwrap_or_else(|| {
+                    let link = Link::Unknown(Some(Reason::Off));
+                    (Lineage::root(self.begun(seen), link), Part::Nothing)
+                }),
+        };
+        let dialect = parent.map(|parent| parent.dialect);
+        self.recorder
+            .pod
+            .propagation
+            .called(callee, lineage.link, dialect);
+        (lineage, part)
+    }
+
+    /// What caused a call that says nothing of it.
+    fn caused(&self, causes: &Causes, message: &Message<'_>) -> (Lineage, Part) {
+        let root = self.recorder.provisional_root(causes.any_sampled());
+        let recorded = self.recorder.pod.records(&root);
+        let (part, decision) = causes.call(self.read, message, root.span_id, recorded);
+        let lineage = match decision {
+            Decision::Link(link) => {
+                let sampled = link.parent.flags.is_sampled();
+                let how = Link::Found(link.certainty, link.method);
+                Lineage::child(link.parent, root.span_id, sampled, how)
+            }
+            Decision::Open => Lineage::root(root, Link::Provisional),
+            Decision::Unknown(why) => {
+                let root = self.recorder.root(None, None);
+                Lineage::root(root, Link::Unknown(Some(Reason::Cause(why))))
+            }
+        };
+        (lineage, part)
     }
 
     /// The root of a trace that begins here.
@@ -400,12 +492,14 @@ impl Observed {
         &self,
         head: &RequestHead<'_>,
         known: &Known<'_>,
+        callee: Callee,
         tell: impl FnOnce(&Causes, &Message<'_>) -> T,
     ) -> Option<T> {
         let (causes, connection) = (self.recorder.pod.causes.as_ref()?, self.connection?);
         let message = Message {
             route: self.route(causes, known),
             connection,
+            callee,
             target: &known.target,
             fields: head.fields,
             given: None,
@@ -458,9 +552,10 @@ impl Observer for Observed {
         let parent = seen.parent();
         let known = Known::read(head);
         let (lineage, part) = match self.direction {
-            Direction::Inbound => self.came_in(&seen, parent.as_ref(), head, &known),
+            Direction::Inbound => self.came_in(&seen, parent.as_ref(), head, &known, edits),
             Direction::Outbound => self.goes_out(&seen, parent.as_ref(), head, &known),
         };
+        self.ask_owner();
         let configured = self.recorder.pod.settings.propagate;
         span::write(&seen, &lineage.context, lineage.parent, configured, edits);
         self.shared.update(

@@ -55,11 +55,17 @@ pub enum Family {
     Owners,
     /// Several services, each with a sidecar, of the same kind of server.
     Tree,
+    /// Several routes with one call each.
+    Gateway,
+    /// Responses that begin, and calls that are made, before all calls or the request's body are complete.
+    Streaming,
+    /// Requests that come several at a time, of one user, whose session their calls carry.
+    Bursts,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::Sequential,
         Self::Routes,
         Self::Parallel,
@@ -75,6 +81,9 @@ impl Family {
         Self::EchoIntroduced,
         Self::Owners,
         Self::Tree,
+        Self::Gateway,
+        Self::Streaming,
+        Self::Bursts,
     ];
 
     /// As the report has it.
@@ -95,6 +104,9 @@ impl Family {
             Self::EchoIntroduced => "echo-introduced",
             Self::Owners => "owners",
             Self::Tree => "tree",
+            Self::Gateway => "gateway",
+            Self::Streaming => "streaming",
+            Self::Bursts => "bursts",
         }
     }
 }
@@ -120,6 +132,7 @@ pub fn workload(set: Set, family: Family, server: Server, in_flight: f64, reques
         name: family.name(),
         services,
         in_flight,
+        burst: if family == Family::Bursts { 6 } else { 1 },
         requests,
         drift: if family == Family::Drift { 3.0 } else { 1.0 },
         seed,
@@ -164,7 +177,7 @@ impl Draw {
             },
             echo: match family {
                 Family::EchoRequestId => Echo::RequestId,
-                Family::EchoSession => Echo::Session,
+                Family::EchoSession | Family::Bursts => Echo::Session,
                 Family::EchoPathId => Echo::PathId,
                 Family::EchoIntroduced => Echo::Introduced,
                 _ => Echo::Nothing,
@@ -206,6 +219,7 @@ impl Draw {
         Route {
             weight: self.0.between(0.3, 1.0),
             upload: self.0.chance(0.2).then_some(upload),
+            streams: false,
             steps,
         }
     }
@@ -235,7 +249,9 @@ impl Draw {
                 let inner = vec![Step::Call(0), self.work()];
                 let mut steps = vec![self.work(), Step::Repeat(6, inner)];
                 steps.extend(self.sequence([1]));
-                vec![steps, self.sequence([1, 0])]
+                let same = vec![Step::Call(0); 3].into_iter().map(|call| vec![call]);
+                let at_once = vec![self.work(), Step::All(same.collect()), self.work()];
+                vec![steps, self.sequence([1, 0]), at_once]
             }
             Family::Caching => (0..2)
                 .map(|_| {
@@ -289,11 +305,27 @@ impl Draw {
             Family::Sequential | Family::Retries | Family::Drift | Family::Tree => {
                 vec![self.sequence(0..count - 1)]
             }
+            Family::Gateway => (0..count + 2)
+                .map(|route| self.sequence([route % count]))
+                .collect(),
+            Family::Streaming => {
+                let mut early = self.sequence(0..count);
+                early.insert(3, Step::Head);
+                vec![early, self.sequence([0, 1]), self.sequence([1])]
+            }
+            Family::Bursts => vec![self.sequence([0, 1]), self.sequence([1]), self.sequence([2, 0])],
         };
+        let mut routes: Vec<Route> = all.into_iter().map(|steps| self.route(steps)).collect();
+        if family == Family::Streaming
+            && let Some(route) = routes.last_mut()
+        {
+            route.upload = Some(Span::LogNormal(millis(10.0), 0.5));
+            route.streams = true;
+        }
         Service {
             server,
             callees: self.callees(count, family),
-            routes: all.into_iter().map(|steps| self.route(steps)).collect(),
+            routes,
             timers,
             inbound: if server.processes {
                 Transport::PerCall

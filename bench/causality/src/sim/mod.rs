@@ -14,9 +14,11 @@ mod values;
 pub mod workload;
 mod world;
 
+pub use self::values::place;
+
 use self::workload::Workload;
 use self::world::World;
-use crate::log::Recording;
+use crate::log::{Event, Recording};
 
 /// Rounds in which the rate of arrivals is found that gives the wanted number of requests in flight.
 const ROUNDS: u32 = 8;
@@ -36,7 +38,7 @@ fn rate_for(workload: &Workload) -> f64 {
     let alone = in_flight(&World::new(workload, rate, 200).run()) / rate;
     rate = workload.in_flight / alone;
     for round in 1..=ROUNDS {
-        let found = in_flight(&World::new(workload, rate, ROUND_REQUESTS).run());
+        let found = in_flight(&World::new(workload, rate, ROUND_REQUESTS.min(workload.requests)).run());
         // smaller steps towards the end: near saturation a little more is much more
         let step = 1.0 / (1.0 + 0.3 * f64::from(round));
         rate *= (workload.in_flight / found).powf(step).clamp(0.3, 3.0);
@@ -44,29 +46,43 @@ fn rate_for(workload: &Workload) -> f64 {
     rate
 }
 
-/// How many requests the first service has in flight on average.
-pub fn in_flight(recordings: &[Recording]) -> f64 {
-    use crate::log::Event;
-    let Some(log) = recordings.first().map(|recording| &recording.log) else {
+/// How many requests the first service has in flight on average over time.
+fn in_flight(recordings: &[Recording]) -> f64 {
+    let Some(recording) = recordings.first() else {
         return 0.0;
     };
     let (mut open, mut sum, mut from, mut until) = (0_i64, 0.0, None, 0);
-    for &(now, event) in &log.events {
-        match event {
-            Event::Begin { .. } => {
-                sum += open as f64 * now.saturating_sub(until) as f64;
-                (from, until) = (from.or(Some(now)), now);
-                open += 1;
-            }
-            Event::End { .. } => {
-                sum += open as f64 * now.saturating_sub(until) as f64;
-                until = now;
-                open -= 1;
-            }
-            _ => {}
-        }
+    for &(now, event) in &recording.log.events {
+        let change = match event {
+            Event::Begin { .. } => 1,
+            Event::End { .. } => -1,
+            _ => continue,
+        };
+        sum += open as f64 * now.saturating_sub(until) as f64;
+        (from, until) = (from.or(Some(now)), now);
+        open += change;
     }
     sum / until.saturating_sub(from.unwrap_or_default()).max(1) as f64
+}
+
+/// How many requests a call finds in flight on average, the one that caused it included.
+pub fn in_flight_at_calls(recordings: &[Recording]) -> f64 {
+    let (mut calls, mut sum) = (0_u64, 0_i64);
+    for recording in recordings {
+        let mut open = 0;
+        for (_, event) in &recording.log.events {
+            match event {
+                Event::Begin { .. } => open += 1,
+                Event::End { .. } => open -= 1,
+                Event::Call { .. } => {
+                    calls += 1;
+                    sum += open;
+                }
+                _ => {}
+            }
+        }
+    }
+    sum as f64 / calls.max(1) as f64
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ pub(super) enum Op {
     Call { callee: usize, fails: bool },
     /// Do all of these at a time and wait for them.
     All(Vec<IntoIter<Op>>),
+    /// Send the response's head.
+    Head,
     /// Do these beside.
     Detach(IntoIter<Op>),
 }
@@ -42,6 +44,7 @@ fn add(ops: &mut Vec<Op>, steps: &[Step], callees: &[Callee], random: &mut Rando
                 let branches = branches.iter().map(|steps| plan(steps, callees, random));
                 ops.push(Op::All(branches.collect()));
             }
+            Step::Head => ops.push(Op::Head),
             Step::Detach(steps) => ops.push(Op::Detach(plan(steps, callees, random))),
             Step::Repeat(most, steps) => {
                 for _ in 0..=random.below(*most) {

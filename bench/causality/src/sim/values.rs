@@ -7,19 +7,21 @@ use super::workload::{Echo, Values};
 use crate::random::{Random, mix};
 
 /// Where values stand: a number for each header, path segment or argument.
-mod place {
-    pub(super) const HOST: u32 = 1;
-    pub(super) const USER_AGENT: u32 = 2;
-    pub(super) const ACCEPT: u32 = 3;
-    pub(super) const CONTENT_LENGTH: u32 = 4;
-    pub(super) const REQUEST_ID: u32 = 5;
-    pub(super) const SESSION: u32 = 6;
-    pub(super) const PATH: u32 = 7;
-    pub(super) const DATE: u32 = 8;
-    pub(super) const AUTHORIZATION: u32 = 9;
-    pub(super) const CORRELATION: u32 = 10;
-    pub(super) const BODY: u32 = 11;
-    pub(super) const FORWARDED_FOR: u32 = 12;
+pub mod place {
+    #![allow(missing_docs, reason = "they are those headers")]
+
+    pub const HOST: u32 = 1;
+    pub const USER_AGENT: u32 = 2;
+    pub const ACCEPT: u32 = 3;
+    pub const CONTENT_LENGTH: u32 = 4;
+    pub const REQUEST_ID: u32 = 5;
+    pub const SESSION: u32 = 6;
+    pub const PATH: u32 = 7;
+    pub const DATE: u32 = 8;
+    pub const AUTHORIZATION: u32 = 9;
+    pub const CORRELATION: u32 = 10;
+    pub const BODY: u32 = 11;
+    pub const FORWARDED_FOR: u32 = 12;
 }
 
 /// What values of one kind have in common, so that two kinds never have the same value by accident.
@@ -45,7 +47,7 @@ fn token(place: u32, value: u64) -> Token {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Carried {
     pub(super) request_id: u64,
-    session: u64,
+    pub(super) session: u64,
     thing: u64,
     /// What the last response that brought one brought.
     pub(super) introduced: Option<u64>,
@@ -57,12 +59,22 @@ fn thing(values: &Values, random: &mut Random) -> u64 {
     value(Domain::Thing, (share * values.things as f64) as u64)
 }
 
+/// A user's session.
+pub(super) fn user(values: &Values, random: &mut Random) -> u64 {
+    value(Domain::User, random.below(values.users) as u64)
+}
+
 impl Carried {
-    /// A request's, drawn anew. With a request id that came from elsewhere, that one.
-    pub(super) fn draw(values: &Values, request_id: Option<u64>, random: &mut Random) -> Self {
+    /// A request's, drawn anew, but for the request id and the session that it brings.
+    pub(super) fn draw(
+        values: &Values,
+        request_id: Option<u64>,
+        session: Option<u64>,
+        random: &mut Random,
+    ) -> Self {
         Self {
             request_id: request_id.unwrap_or_else(|| random.number()),
-            session: value(Domain::User, random.below(values.users) as u64),
+            session: session.unwrap_or_else(|| user(values, random)),
             thing: thing(values, random),
             introduced: None,
         }
@@ -89,6 +101,15 @@ impl Carried {
             token(place::SESSION, self.session),
             token(place::PATH, self.thing),
         ]
+    }
+
+    /// Whether a call for it carries a value of its own.
+    pub(super) fn echoes(&self, echo: Echo) -> bool {
+        match echo {
+            Echo::Nothing => false,
+            Echo::RequestId | Echo::Session | Echo::PathId => true,
+            Echo::Introduced => self.introduced.is_some(),
+        }
     }
 
     /// What a call for it carries.

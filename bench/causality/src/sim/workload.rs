@@ -11,6 +11,8 @@ pub struct Workload {
     pub services: Vec<Service>,
     /// How many requests the first service shall have in flight on average.
     pub in_flight: f64,
+    /// The most requests that come at almost the same time, of one user, as a browser makes them for a page; 1 for none.
+    pub burst: usize,
     /// How many requests come from outside.
     pub requests: u32,
     /// By which factor backends become slower, evenly over the whole run; 1 for none.
@@ -70,6 +72,8 @@ pub struct Route {
     pub weight: f64,
     /// Until its body is complete; none if it comes with the head.
     pub upload: Option<Span>,
+    /// Whether it is taken up before its body is complete.
+    pub streams: bool,
     /// What is done, in order.
     pub steps: Vec<Step>,
 }
@@ -85,6 +89,8 @@ pub enum Step {
     Call(usize),
     /// Does all of these at a time and waits for all.
     All(Vec<Vec<Step>>),
+    /// Sends the response's head now, and the rest at the end.
+    Head,
     /// Does these beside the rest; the response does not wait for them.
     Detach(Vec<Step>),
     /// Does these one to so many times, each number as often.

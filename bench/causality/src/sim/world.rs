@@ -25,14 +25,20 @@ const NETWORK: Span = Span::LogNormal(200e3, 0.3);
 const BODY: Span = Span::Exponential(30e3);
 /// How long the sidecar takes to find out who holds a connection.
 const OWNER_FOUND: Span = Span::LogNormal(1e6, 0.5);
+/// Between the requests of a burst.
+const WITHIN_BURST: Span = Span::Exponential(500e3);
 
 type FlightId = usize;
 
 /// What happens at a moment.
 #[derive(Clone, Copy, Debug)]
 enum What {
-    /// The next request comes from outside.
+    /// The next requests come from outside.
     Arrive,
+    /// One of them comes.
+    Come {
+        session: u64,
+    },
     /// A sidecar sees an inbound request's head.
     Head {
         site: usize,
@@ -132,6 +138,8 @@ struct Request {
     connection: ConnectionId,
     from: Option<FlightId>,
     carried: Carried,
+    /// When the sidecar sees its response's head, once that is sent.
+    head_seen: Option<Nanos>,
 }
 
 /// An outbound call.
@@ -225,7 +233,8 @@ impl<'w> World<'w> {
     fn happen(&mut self, what: What) {
         match what {
             What::Arrive => self.arrive(),
-            What::Head { site, route, from } => self.head(site, route, from),
+            What::Come { session } => self.come(session),
+            What::Head { site, route, from } => self.head(site, route, from, None),
             What::BodyComplete(request) => {
                 let request = &self.requests[request];
                 let event = Event::BodyComplete {
@@ -252,8 +261,6 @@ impl<'w> World<'w> {
             What::Responded(request) => {
                 let (site, number) = (self.requests[request].site, self.requests[request].number);
                 self.log(site, Event::Responded { request: number });
-                let body = BODY.draw(&mut self.random);
-                self.at(body, What::End(request));
             }
             What::End(request) => self.end(request),
             What::Timer { site, timer } => self.timer(site, timer),
@@ -318,29 +325,39 @@ impl<'w> World<'w> {
     // Inbound.
 
     fn arrive(&mut self) {
-        self.arrived += 1;
-        self.open += 1;
-        let weights: f64 = self.workload.services[0].routes.iter().map(|r| r.weight).sum();
-        let mut draw = self.random.unit() * weights;
-        let routes = &self.workload.services[0].routes;
-        let route = routes
-            .iter()
-            .position(|route| {
-                draw -= route.weight;
-                draw < 0.0
-            })
-            .unwrap_or(0);
-        self.head(0, route, None);
+        let service = &self.workload.services[0];
+        let most = self.workload.burst.max(1);
+        let burst = 1 + self.random.below(most) as u32;
+        let session = values::user(&service.values, &mut self.random);
+        let mut after = 0;
+        for _ in 0..burst.min(self.wanted - self.arrived) {
+            self.arrived += 1;
+            self.open += 1;
+            self.at(after, What::Come { session });
+            after += WITHIN_BURST.draw(&mut self.random);
+        }
         if self.arrived < self.wanted {
-            let next = (self.random.exponential() / self.rate) as Nanos;
+            let bursts = self.rate / (1.0 + most as f64) * 2.0;
+            let next = (self.random.exponential() / bursts) as Nanos;
             self.at(next, What::Arrive);
         }
     }
 
-    fn head(&mut self, site: usize, route: usize, from: Option<FlightId>) {
+    fn come(&mut self, session: u64) {
+        let routes = &self.workload.services[0].routes;
+        let weights: f64 = routes.iter().map(|route| route.weight).sum();
+        let mut draw = self.random.unit() * weights;
+        let route = routes.iter().position(|route| {
+            draw -= route.weight;
+            draw < 0.0
+        });
+        self.head(0, route.unwrap_or_default(), None, Some(session));
+    }
+
+    fn head(&mut self, site: usize, route: usize, from: Option<FlightId>, session: Option<u64>) {
         let service = self.sites[site].service;
         let passed_on = from.and_then(|flight| self.passed_on(flight));
-        let carried = Carried::draw(&service.values, passed_on, &mut self.random);
+        let carried = Carried::draw(&service.values, passed_on, session, &mut self.random);
         let connection = match service.inbound {
             Transport::PerCall => self.new_connection(),
             Transport::Pooled => match self.sites[site].inbound.pop() {
@@ -382,12 +399,14 @@ impl<'w> World<'w> {
             connection,
             from,
             carried,
+            head_seen: None,
         });
-        let upload = service.routes[route].upload;
-        let upload = upload.map_or(0, |span| span.draw(&mut self.random));
+        let route = &service.routes[route];
+        let upload = route.upload.map_or(0, |span| span.draw(&mut self.random));
         self.at(upload, What::BodyComplete(id));
         let hop = self.hop();
-        self.at(upload + hop, What::Take(id));
+        let taken = if route.streams { 0 } else { upload };
+        self.at(taken + hop, What::Take(id));
     }
 
     /// The request id that a call brings to the service that it goes to.
@@ -411,9 +430,22 @@ impl<'w> World<'w> {
         self.wake(task);
     }
 
-    fn respond(&mut self, id: RequestId, worker: u32) {
+    /// The response's head is sent, if it was not before.
+    fn respond_head(&mut self, id: RequestId) -> Nanos {
+        if let Some(seen) = self.requests[id].head_seen {
+            return seen;
+        }
         let hop = self.hop();
+        self.requests[id].head_seen = Some(self.now + hop);
         self.at(hop, What::Responded(id));
+        self.now + hop
+    }
+
+    /// The response is sent to its end.
+    fn respond(&mut self, id: RequestId, worker: u32) {
+        let head = self.respond_head(id);
+        let rest = self.hop() + BODY.draw(&mut self.random);
+        self.at(head.saturating_sub(self.now).max(rest) + 1, What::End(id));
         let site = self.requests[id].site;
         if let Some(next) = self.sites[site].free_worker(worker) {
             self.start(next, worker);
@@ -529,6 +561,11 @@ impl<'w> World<'w> {
                     self.call(id, callee, fails);
                     return false;
                 }
+                Some(Op::Head) => {
+                    if let Some(request) = request {
+                        self.respond_head(request);
+                    }
+                }
                 Some(Op::Detach(ops)) => {
                     let task = self.task(site, request, worker, ops, Then::Nothing);
                     self.wake(task);
@@ -626,10 +663,9 @@ impl<'w> World<'w> {
         let (site, request) = (self.tasks[task].site, self.tasks[task].request);
         let service = self.sites[site].service;
         let echo = service.callees[callee].echo;
-        let mut tokens: Vec<Token> = match request {
-            Some(request) => self.requests[request]
-                .carried
-                .outbound(callee, echo, &mut self.random),
+        let carried = request.map(|request| self.requests[request].carried);
+        let mut tokens: Vec<Token> = match carried {
+            Some(carried) => carried.outbound(callee, echo, &mut self.random),
             None => values::background(&service.values, callee, &mut self.random),
         };
         tokens.extend(self.sites[site].access_token.map(values::access));
@@ -639,6 +675,9 @@ impl<'w> World<'w> {
         self.flights[id].number = number;
         let parent = request.map(|request| self.requests[request].number);
         recording.truth.parents.push(parent);
+        let owner_tells = service.server.processes && service.owners_visible;
+        let signed = owner_tells || carried.is_some_and(|carried| carried.echoes(echo));
+        recording.truth.signed.push(parent.is_some() && signed);
         let tokens = recording.log.keep(tokens);
         let event = Event::Call {
             call: number,
