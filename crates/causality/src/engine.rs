@@ -538,7 +538,10 @@ impl<P: Copy, C> Engine<P, C> {
     }
 
     fn experience(&self, followed: usize) -> f64 {
-        let route = self.followed.get(followed).and_then(|followed| followed.as_ref().map(|f| f.route));
+        let route = self
+            .followed
+            .get(followed)
+            .and_then(|followed| followed.as_ref().map(|f| f.route));
         route.map_or(0.0, |route| self.model.experience(route))
     }
 

@@ -317,7 +317,10 @@ impl Joint {
         let lost = self.keep_best(call, now, callee);
         self.gate.called();
         if let Some(best) = self.hypotheses.first() {
-            let active = best.doing.iter().filter(|doing| doing.after != After::End && doing.has_acted());
+            let active = best
+                .doing
+                .iter()
+                .filter(|doing| doing.after != After::End && doing.has_acted());
             self.workers.learn(active.count(), self.arrivals.len());
         }
         for made in self.calls.iter_mut().flatten() {
@@ -521,7 +524,11 @@ impl Joint {
                     Some((same, density, idle, ready)) if same == *doing => (density, idle, ready),
                     _ => {
                         let outlook = model.outlook(&doing.behind(opened), Next::Call(callee), now);
-                        let idle = if shut || opened > doing.since { 1.0 } else { outlook.idle };
+                        let idle = if shut || opened > doing.since {
+                            1.0
+                        } else {
+                            outlook.idle
+                        };
                         let density = outlook.density.max(1e-30).ln();
                         if waits && !doing.has_acted() {
                             (WAITS + density, 0.0, false)
@@ -629,7 +636,6 @@ impl Joint {
             }
         }
         self.order.learn(&seen, &made.expected);
-
     }
 
     /// Makes hypotheses of the best children; the share of weight of those for which there was no room.

@@ -15,6 +15,7 @@ pub mod routes;
 mod shared;
 pub mod tls;
 mod tokens;
+mod waiting;
 
 use std::io;
 use std::net::SocketAddr;
