@@ -11,6 +11,7 @@ mod engine;
 mod event;
 mod gate;
 mod hash;
+mod hypothesis;
 mod in_flight;
 mod joint;
 mod link;
@@ -18,6 +19,9 @@ mod model;
 mod null;
 mod order;
 mod process;
+mod shares;
+mod split;
+mod story;
 mod workers;
 
 pub use engine::{Call, Engine, Request, Settings, Unseen};
