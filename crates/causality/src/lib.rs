@@ -11,16 +11,21 @@ mod engine;
 mod event;
 mod gate;
 mod hash;
+mod hypothesis;
 mod joint;
 mod link;
 mod model;
 mod null;
 mod order;
 mod process;
+mod shares;
+mod split;
+mod story;
 mod workers;
 
 pub use engine::{Call, Engine, Request, Settings, Unseen};
 pub use event::{Callee, Connection, Inbound, Nanos, Outbound, Process, Route, Token, Trace};
+pub use in_flight::{Cause, InFlight, Ticket};
 pub use link::{Certainty, Decision, Link, Method, Resolved, Unknown};
 
 /// The most values of one message that are looked at.
