@@ -12,7 +12,7 @@ use crate::ingest::{self, Ingest};
 use crate::metrics::{DropCause, Metrics};
 use crate::serve::{listen, serve};
 use crate::store::Store;
-use crate::{admin, api, time};
+use crate::{admin, api, pages, time};
 
 /// How often what is too old is dropped.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -109,7 +109,7 @@ impl Collector {
                     stopped.clone()
                 ),
                 serve(self.http, ingest::http_router(ingest), stopped.clone()),
-                serve(self.query, api::router(self.store), stopped),
+                serve(self.query, pages::beside(api::router(self.store)), stopped),
             );
         };
         let asked = async {

@@ -79,6 +79,58 @@ impl Memory {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Keeps spans, and says which traces had to go for them.
+    pub(super) fn keep(&self, spans: Vec<Span>, now: u64) -> (Appended, Vec<TraceId>) {
+        let mut state = self.write();
+        let (mut appended, mut gone) = (Appended::default(), Vec::new());
+        for span in spans {
+            if state.insert(span, now) {
+                appended.stored += 1;
+            } else {
+                appended.repeated += 1;
+            }
+            while state.bytes > self.limits.bytes {
+                let Some(id) = state.drop_oldest(&mut appended.dropped) else {
+                    break;
+                };
+                gone.push(id);
+            }
+        }
+        (appended, gone)
+    }
+
+    /// Drops what is too old at `now`, and says which traces.
+    pub(super) fn forget_old(&self, now: u64) -> (Dropped, Vec<TraceId>) {
+        let horizon = now.saturating_sub(self.limits.age);
+        let mut state = self.write();
+        let (mut dropped, mut gone) = (Dropped::default(), Vec::new());
+        while state.oldest().is_some_and(|received| received < horizon) {
+            gone.extend(state.drop_oldest(&mut dropped));
+        }
+        (dropped, gone)
+    }
+
+    /// Keeps spans that were kept before this process, whatever the limits are.
+    pub(super) fn restore(&self, spans: Vec<Span>, received: u64) {
+        let mut state = self.write();
+        for span in spans {
+            state.insert(span, received);
+        }
+    }
+
+    /// Drops these traces.
+    pub(super) fn forget(&self, traces: &[TraceId]) {
+        let mut state = self.write();
+        for id in traces {
+            state.drop_trace(*id, &mut Dropped::default());
+        }
+    }
+
+    /// When the first span of the oldest trace was received.
+    pub(super) fn oldest(&self) -> Option<u64> {
+        self.read().oldest()
+    }
+
     /// Every trace as it is now.
     fn snapshot(&self) -> Vec<(TraceId, Arc<Vec<Arc<Span>>>)> {
         let state = self.read();
@@ -92,32 +144,11 @@ impl Memory {
 #[async_trait]
 impl Store for Memory {
     async fn append(&self, spans: Vec<Span>, now: u64) -> Result<Appended, StoreError> {
-        let mut state = self.write();
-        let mut appended = Appended::default();
-        for span in spans {
-            if state.insert(span, now) {
-                appended.stored += 1;
-            } else {
-                appended.repeated += 1;
-            }
-            while state.bytes > self.limits.bytes && state.drop_oldest(&mut appended.dropped) {}
-        }
-        Ok(appended)
+        Ok(self.keep(spans, now).0)
     }
 
     async fn expire(&self, now: u64) -> Result<Dropped, StoreError> {
-        let horizon = now.saturating_sub(self.limits.age);
-        let mut state = self.write();
-        let mut dropped = Dropped::default();
-        while state
-            .ages
-            .keys()
-            .next()
-            .is_some_and(|(received, _)| *received < horizon)
-        {
-            state.drop_oldest(&mut dropped);
-        }
-        Ok(dropped)
+        Ok(self.forget_old(now).0)
     }
 
     async fn traces(&self, ids: &[TraceId]) -> Result<Vec<Trace>, StoreError> {
@@ -139,10 +170,15 @@ impl Store for Memory {
     async fn search(&self, query: &Query) -> Result<Vec<Summary>, StoreError> {
         let (traces, query) = (self.snapshot(), query.clone());
         aside(move || {
-            let summaries = traces.iter().filter_map(|(id, spans)| query.summary(*id, spans));
-            let mut found = summaries.collect();
-            query.rank(&mut found);
-            found
+            let traces: HashMap<_, _> = traces.into_iter().collect();
+            let places = traces.iter().filter_map(|(id, spans)| query.place(*id, spans));
+            let mut places = places.collect();
+            query.rank(&mut places);
+            let found = places.into_iter().filter_map(|place| {
+                let id = place.trace_id;
+                query.summary(id, traces.get(&id)?)
+            });
+            found.collect()
         })
         .await
     }
@@ -272,17 +308,24 @@ impl State {
         }
     }
 
-    /// Drops the oldest trace. `false` if there is none.
-    fn drop_oldest(&mut self, dropped: &mut Dropped) -> bool {
-        let Some(id) = self.ages.values().next().copied() else {
-            return false;
-        };
+    /// When the first span of the oldest trace was received.
+    fn oldest(&self) -> Option<u64> {
+        self.ages.keys().next().map(|(received, _)| *received)
+    }
+
+    /// Drops the oldest trace and says which it was. `None` if there is none.
+    fn drop_oldest(&mut self, dropped: &mut Dropped) -> Option<TraceId> {
+        let id = self.ages.values().next().copied()?;
+        self.drop_trace(id, dropped);
+        Some(id)
+    }
+
+    fn drop_trace(&mut self, id: TraceId, dropped: &mut Dropped) {
         self.joins.forget(id);
         if let Some(entry) = self.take(id) {
             dropped.traces += 1;
             dropped.spans += entry.spans.len() as u64;
         }
-        true
     }
 
     /// Takes a trace out, with everything that is counted of it.

@@ -104,8 +104,9 @@ impl SpanEncoder {
         self.buffer.len() - length..self.buffer.len()
     }
 
-    /// An attribute whose value is a word of ours.
-    pub fn word(&mut self, key: &str, value: &'static str) {
+    /// An attribute whose value is a word of ours: of bounded length, and not looked at again.
+    #[inline]
+    pub fn word(&mut self, key: &str, value: &str) {
         self.attribute(key, bytes_len(value.len()));
         wire::bytes(&mut self.buffer, 1, value.as_bytes());
     }
@@ -138,6 +139,7 @@ impl SpanEncoder {
     }
 
     /// An attribute whose value is a whole number.
+    #[inline]
     pub fn int(&mut self, key: &str, value: i64) {
         let bits = value.cast_unsigned();
         self.attribute(key, 1 + varint_len(bits));
@@ -182,6 +184,9 @@ impl SpanEncoder {
     }
 
     /// `KeyValue` and the head of its `AnyValue`, which takes `any` bytes more.
+    ///
+    /// Keys are constants: where this is called, nearly all of it is known when it is compiled.
+    #[inline(always)]
     fn attribute(&mut self, key: &str, any: usize) {
         let pair = bytes_len(key.len()) + bytes_len(any);
         if let (Ok(pair @ ..0x80), Ok(key_len), Ok(any)) =

@@ -194,7 +194,7 @@ impl Recorded {
             span.int("http.response.status_code", i64::from(status));
         }
         if let Some(status) = self.grpc_status {
-            span.text("rpc.response.status_code", grpc::status_name(status).as_bytes());
+            span.word("rpc.response.status_code", &grpc::status_name(status));
         }
         let [sent, received] = self.messages;
         for (key, value) in [
@@ -208,10 +208,10 @@ impl Recorded {
             }
         }
         if !matches!(end, Some(End::Complete)) {
-            span.text("meshtrace.end", end.map_or("cancelled", End::name).as_bytes());
+            span.word("meshtrace.end", end.map_or("cancelled", End::name));
         }
         if let Some(error) = self.error(end) {
-            span.text("error.type", error.as_bytes());
+            span.word("error.type", &error);
             span.error("");
         }
         span.kind(kind(self.direction));
@@ -235,7 +235,7 @@ impl Recorded {
                     Direction::Inbound => "http.route",
                     Direction::Outbound => "url.template",
                 };
-                span.text(key, route.as_bytes());
+                span.word(key, route);
             }
             None => span.name(method),
         }

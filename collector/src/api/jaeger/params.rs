@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use span::TraceId;
 
 use super::answer::Refused;
-use crate::query::{Order, Query};
+use crate::query::{Condition, Order, Query};
 use crate::time;
 
 /// Traces that one search may ask for: what Jaeger UI offers at most.
@@ -80,11 +80,12 @@ impl Params {
         Query {
             service: self.text("service"),
             operation: self.text("operation"),
-            tags: self.tags(),
+            conditions: self.tags(),
             duration: shortest..=longest,
             start: self.window(now),
             order: self.order(),
             limit: self.limit(),
+            ..Query::default()
         }
     }
 
@@ -112,14 +113,14 @@ impl Params {
     }
 
     /// `tags`, a JSON map of text, and any number of `tag=key:value`.
-    fn tags(&mut self) -> Vec<(String, String)> {
+    fn tags(&mut self) -> Vec<Condition> {
         let mut tags = Vec::new();
         let maps: Vec<_> = self.all("tags").cloned().collect();
         for map in maps {
             match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&map) {
                 Ok(map) => tags.extend(map.into_iter().map(|(key, value)| match value {
-                    serde_json::Value::String(text) => (key, text),
-                    other => (key, other.to_string()),
+                    serde_json::Value::String(text) => Condition::equals(key, text),
+                    other => Condition::equals(key, other.to_string()),
                 })),
                 Err(error) => {
                     let what = format!("has to be a JSON map such as {{\"error\":\"true\"}}: {error}");
@@ -130,7 +131,7 @@ impl Params {
         let pairs: Vec<_> = self.all("tag").cloned().collect();
         for pair in pairs {
             match pair.split_once(':') {
-                Some((key, value)) => tags.push((key.to_owned(), value.to_owned())),
+                Some((key, value)) => tags.push(Condition::equals(key, value)),
                 None => self
                     .problems
                     .push(("tag", format!("`{pair}` has to be key:value"))),

@@ -1,0 +1,89 @@
+//! Our own API, as `openapi.yaml` describes it. `tests/api.rs` holds the two together.
+
+mod answer;
+mod ask;
+mod cursor;
+mod found;
+mod search;
+mod trace;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use span::TraceId;
+
+use self::answer::{Refused, answer};
+use self::ask::Asked;
+use self::search::Search;
+use crate::analysis::reading::Reading;
+use crate::query::Query;
+use crate::store::{self, Store};
+use crate::time;
+
+type Answer = Result<Response, Refused>;
+type Kept = State<Arc<dyn Store>>;
+
+/// The document that says what is answered here.
+const DOCUMENT: &str = include_str!("../../../openapi.yaml");
+
+pub(super) fn router(store: Arc<dyn Store>) -> Router {
+    Router::new()
+        .route("/openapi.yaml", get(document))
+        .route("/traces", get(search_by_parameters).post(search))
+        .route("/traces/{id}", get(trace))
+        .fallback(async || Refused::unknown_path())
+        .method_not_allowed_fallback(async || Refused::unknown_method())
+        .with_state(store)
+}
+
+async fn document() -> Response {
+    ([(header::CONTENT_TYPE, "application/yaml")], DOCUMENT).into_response()
+}
+
+async fn search_by_parameters(State(store): Kept, RawQuery(query): RawQuery) -> Answer {
+    let now = time::now();
+    let mut asked = Asked::new(query.as_deref());
+    let query = Search::from_parameters(&mut asked).query(now);
+    find(&*store, asked.finish(query)?, now).await
+}
+
+async fn search(State(store): Kept, body: Bytes) -> Answer {
+    let now = time::now();
+    find(&*store, Search::from_body(&body)?.query(now)?, now).await
+}
+
+async fn find(store: &dyn Store, mut query: Query, now: u64) -> Answer {
+    // one more than asked for says whether there is a next page
+    let limit = query.limit;
+    query.limit += 1;
+    let mut found = store.search(&query).await?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let last = found.last().filter(|_| more);
+    let next = last.map(|last| cursor::write(&query, last.place(query.order)));
+    Ok(answer(&found::page(&found, next, now)))
+}
+
+async fn trace(State(store): Kept, Path(id): Path<String>) -> Answer {
+    let trace = one(&*store, &id).await?;
+    Ok(answer(&trace::whole(
+        trace.id,
+        &Reading::new(&trace.spans),
+        time::now(),
+    )))
+}
+
+/// The trace of that id.
+async fn one(store: &dyn Store, id: &str) -> Result<store::Trace, Refused> {
+    let wanted = TraceId::from_hex(id.as_bytes()).ok_or_else(|| Refused::not_an_id(id))?;
+    let found = store.traces(&[wanted]).await?;
+    found
+        .into_iter()
+        .next()
+        .ok_or_else(|| Refused::no_such_trace(wanted))
+}
