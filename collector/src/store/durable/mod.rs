@@ -116,7 +116,7 @@ impl Durable {
     /// # Errors
     /// The disk fails, another process uses the folder, or a later version wrote it.
     pub fn open(folder: &Path, durability: Durability, limits: Limits) -> Result<Self, OpenError> {
-        let head_bytes = HEAD_BYTES.min(limits.bytes / 8);
+        let head_bytes = HEAD_BYTES.min(limits.bytes / 16);
         Self::open_on(Arc::new(Os), folder, durability, limits, head_bytes)
     }
 
@@ -137,7 +137,12 @@ impl Durable {
             std::fs::TryLockError::WouldBlock => OpenError::InUse(folder.to_owned()),
             std::fs::TryLockError::Error(error) => failed(error),
         })?;
-        let shelf = Arc::new(Shelf::open(Arc::clone(&disk), folder.join("segments"), limits)?);
+        let shelf = Arc::new(Shelf::open(
+            Arc::clone(&disk),
+            folder.join("segments"),
+            limits,
+            head_bytes,
+        )?);
         let head = Arc::clone(&shelf.view().head);
         let (log, recovered) = Log::open(disk, folder.join("log"), shelf.sealed(), |record| match record {
             Record::Spans { received, spans } => head.restore(spans, received),

@@ -21,6 +21,8 @@ use crate::store::{Dropped, Limits, Memory, StoreError};
 
 /// Heads that wait to be sealed. While there are so many the head grows, and then appends wait.
 const FROZEN: usize = 2;
+/// What all heads may take together, in sizes at which a head is frozen: each may grow to twice that.
+const HEADS: u64 = 2 * (FROZEN as u64 + 1);
 /// Segments with fewer spans than this together become one.
 const SMALL: u64 = 65_536;
 /// So many small ones stand beside each other before they do.
@@ -32,6 +34,7 @@ pub(crate) struct Shelf {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
     limits: Limits,
+    head_bytes: u64,
     view: RwLock<Arc<View>>,
     next: AtomicU64,
     /// The last file of the log that is not needed any more.
@@ -45,7 +48,12 @@ pub(crate) struct Shelf {
 
 impl Shelf {
     /// Opens every segment in `folder`, and sets aside those that are damaged.
-    pub(crate) fn open(disk: Arc<dyn Disk>, folder: PathBuf, limits: Limits) -> Result<Self, OpenError> {
+    pub(crate) fn open(
+        disk: Arc<dyn Disk>,
+        folder: PathBuf,
+        limits: Limits,
+        head_bytes: u64,
+    ) -> Result<Self, OpenError> {
         let failed = |error| OpenError::Disk {
             path: folder.clone(),
             error,
@@ -100,6 +108,7 @@ impl Shelf {
             disk,
             folder,
             limits,
+            head_bytes,
             view: RwLock::new(Arc::new(view)),
             next: AtomicU64::new(last.map_or(1, |last| last + 1)),
             sealed: AtomicU64::new(sealed),
@@ -216,7 +225,6 @@ impl Shelf {
         self.sealed.fetch_max(frozen.log, Ordering::AcqRel);
         drop(lock(&self.thawed.0));
         self.thawed.1.notify_all();
-        self.make_room();
         Ok(true)
     }
 
@@ -308,14 +316,17 @@ impl Shelf {
         dropped
     }
 
-    /// Drops the oldest segments until what is kept is within the limit.
-    fn make_room(&self) {
-        while self.bytes() > self.limits.bytes {
+    /// Drops the oldest segments until there is room for one more of that many bytes beside all heads.
+    fn make_room(&self, bytes: u64) {
+        let heads = self.head_bytes.saturating_mul(HEADS);
+        let room = self.limits.bytes.saturating_sub(heads).saturating_sub(bytes);
+        loop {
             let view = self.view();
-            let Some(oldest) = view.segments.first() else {
-                return;
-            };
-            self.drop_segment(oldest, &mut lock(&self.dropped));
+            let bytes: u64 = view.segments.iter().map(|segment| segment.bytes).sum();
+            match view.segments.first() {
+                Some(oldest) if bytes > room => self.drop_segment(oldest, &mut lock(&self.dropped)),
+                _ => return,
+            }
         }
     }
 

@@ -50,7 +50,7 @@ fn open(disk: &Arc<Failing>, limits: Limits) -> Durable {
 }
 
 fn try_open(disk: &Arc<Failing>, limits: Limits) -> Result<Durable, OpenError> {
-    open_sealing(disk, limits, HEAD_BYTES.min(limits.bytes / 8))
+    open_sealing(disk, limits, HEAD_BYTES.min(limits.bytes / 16))
 }
 
 /// A store that seals its head whenever it takes so many bytes.
@@ -403,7 +403,8 @@ fn a_damaged_segment_is_set_aside_and_the_rest_serves() {
         }
         settle(&store);
         drop(store);
-        let damaged = files(&disk, end)[0].clone();
+        let before = files(&disk, end);
+        let damaged = before[0].clone();
         let mut bytes = std::fs::read(&damaged).unwrap();
         let middle = bytes.len() / 3;
         bytes[middle] ^= 0x55;
@@ -416,7 +417,7 @@ fn a_damaged_segment_is_set_aside_and_the_rest_serves() {
         assert_eq!(kept, [trace_id(3), trace_id(2)], "{end}");
         assert!(wait(store.traces(&[trace_id(1)])).unwrap().is_empty());
         assert_eq!(files(&disk, ".corrupt").len(), 2);
-        assert_eq!(files(&disk, end).len(), 2);
+        assert!(before[1..].iter().all(|path| path.exists()), "{end}");
     }
 }
 
@@ -497,7 +498,7 @@ fn readers_see_each_span_once_while_it_is_sealed() {
                     .flat_map(|(_, trace)| &trace.spans)
                     .map(|span| span.span_id.as_u64())
                     .collect();
-                let distinct: std::collections::BTreeSet<_> = spans.iter().copied().collect();
+                let distinct: BTreeSet<_> = spans.iter().copied().collect();
                 assert_eq!(spans.len(), distinct.len());
                 assert!(
                     (1..=before).all(|id| distinct.contains(&id)),
