@@ -208,13 +208,9 @@ impl Shelf {
                 continues: continues.collect(),
             };
             let number = self.next.fetch_add(1, Ordering::Relaxed);
-            sealed = Some(Arc::new(segment::write(
-                &*self.disk,
-                &self.folder,
-                number,
-                parts,
-                context,
-            )?));
+            let segment = segment::write(&*self.disk, &self.folder, number, parts, context)?;
+            self.make_room(segment.bytes);
+            sealed = Some(Arc::new(segment));
         }
         self.change(|view| {
             view.frozen.remove(0);
