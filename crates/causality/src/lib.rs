@@ -25,7 +25,6 @@ mod workers;
 
 pub use engine::{Call, Engine, Request, Settings, Unseen};
 pub use event::{Callee, Connection, Inbound, Nanos, Outbound, Process, Route, Token, Trace};
-pub use in_flight::{Cause, InFlight, Ticket};
 pub use link::{Certainty, Decision, Link, Method, Resolved, Unknown};
 
 /// The most values of one message that are looked at.
