@@ -27,7 +27,7 @@ pub(crate) const CALLS: usize = 250;
 
 /// The most hypotheses, and the most states of requests that are looked at for one decision.
 const HYPOTHESES: usize = 128;
-const LOOKS: usize = 640;
+const LOOKS: usize = 512;
 
 /// So many hypotheses there may be however many requests are in flight.
 const HYPOTHESES_MIN: usize = 4;
@@ -189,6 +189,7 @@ impl Joint {
             complete: None,
             settled: false,
             lost: asked.lost,
+            in_flight: running.count_ones(),
             places: asked.places,
         };
         set(&mut self.calls, call, Some(made));
@@ -488,7 +489,7 @@ impl Joint {
             if weight >= WORTH_LEARNING {
                 let calls = hypothesis.calls_of(request);
                 let calls = calls.filter_map(|call| self.calls.get(call)?.as_ref());
-                story::learn(model, followed, calls, weight as f32);
+                story::learn(model, followed, calls, weight);
             }
         }
         if let Some(Some(followed)) = self.requests.get_mut(request) {
