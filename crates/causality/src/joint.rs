@@ -65,6 +65,8 @@ pub(crate) struct Joint {
     /// The requests that need a worker, in the order in which they came.
     arrivals: Vec<usize>,
     events: u64,
+    /// Whether what was learned until now was learned without knowing of a limit.
+    unlearn: bool,
 }
 
 impl Joint {
@@ -80,6 +82,7 @@ impl Joint {
             workers: Workers::new(),
             arrivals: Vec::new(),
             events: 0,
+            unlearn: false,
         }
     }
 
@@ -97,6 +100,7 @@ impl Joint {
     /// All of a request is there: its program can begin with it, if it has a worker.
     pub(crate) fn body_complete(&mut self, now: Nanos, model: &Model, request: usize) {
         let moment = self.moment(now);
+        let workers = self.workers();
         let Some(Some(followed)) = self.requests.get_mut(request) else {
             return;
         };
@@ -105,7 +109,7 @@ impl Joint {
         }
         followed.body = Some(moment);
         self.arrivals.push(request);
-        followed.waits = self.arrivals.len() > self.workers.count();
+        followed.waits = self.arrivals.len() > workers;
         self.happens(
             now,
             model,
@@ -176,7 +180,7 @@ impl Joint {
             &leaving,
         );
         self.grow(call, now, callee);
-        self.gate.called();
+        self.unlearn |= self.gate.called();
         let active = self.hypotheses.first().map_or(0, Hypothesis::active);
         self.workers.learn(active, self.arrivals.len());
         for made in self.calls.iter_mut().flatten() {
@@ -276,6 +280,9 @@ impl Joint {
             }
             say(Settled { call, shares });
         }
+        if std::mem::take(&mut self.unlearn) {
+            model.unlearn();
+        }
         for request in 0..self.requests.len() {
             self.learn_from(model, request, &suspects);
         }
@@ -351,10 +358,18 @@ impl Joint {
         }
     }
 
+    /// How many requests are worked on at a time. That no more than so many make calls has another reason if no more
+    /// calls are let through.
+    fn workers(&self) -> usize {
+        let count = self.workers.count();
+        if self.gate.limit().is_some_and(|limit| count <= limit) { usize::MAX } else { count }
+    }
+
     /// A request needs no worker any more: the one that came first of those that wait for one gets it.
     fn free_worker(&mut self, moment: Moment, request: usize) {
         self.arrivals.retain(|arrival| *arrival != request);
-        for request in self.arrivals.iter().take(self.workers.count()) {
+        let workers = self.workers();
+        for request in self.arrivals.iter().take(workers) {
             let Some(Some(followed)) = self.requests.get_mut(*request) else {
                 continue;
             };
