@@ -16,6 +16,7 @@ pub mod dependencies;
 mod fixtures;
 pub mod ingest;
 pub mod join;
+pub mod live;
 pub mod metrics;
 pub mod pages;
 pub mod query;

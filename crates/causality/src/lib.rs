@@ -11,12 +11,17 @@ mod engine;
 mod event;
 mod gate;
 mod hash;
+mod hypothesis;
 mod joint;
 mod link;
 mod model;
 mod null;
 mod order;
 mod process;
+mod shares;
+mod split;
+mod story;
+mod workers;
 
 pub use engine::{Call, Engine, Request, Settings, Unseen};
 pub use event::{Callee, Connection, Inbound, Nanos, Outbound, Process, Route, Token, Trace};

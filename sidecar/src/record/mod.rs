@@ -9,11 +9,13 @@ mod exchange;
 mod held;
 mod lineage;
 mod open;
+mod propagation;
 pub mod redact;
 pub mod routes;
 mod shared;
 pub mod tls;
 mod tokens;
+mod waiting;
 
 use std::io;
 use std::net::SocketAddr;
@@ -36,11 +38,13 @@ use self::held::Free;
 use self::lineage::Lineage;
 pub use self::lineage::{Link, Reason};
 pub use self::open::{Present, Roll, Told};
+pub use self::propagation::Edge;
+use self::propagation::{Callee, Propagation};
 use self::routes::Routes;
 use self::shared::Shared;
 use crate::config::{ProcessOwner, RequestId, Settings};
 use crate::export::{Loss, Queue};
-use crate::metrics::{Direction, Metrics, Unrecorded};
+use crate::metrics::{Direction, Metrics, Tally, Unrecorded};
 use crate::owners::{Ends, Outcome, Owners};
 use crate::tap::{Observer, RequestHead};
 
@@ -65,6 +69,7 @@ pub struct Pod {
     pub roll: Arc<Roll>,
     /// What caused which call, if that is to be found out.
     causes: Option<Causes>,
+    propagation: Propagation,
     /// Who is asked which process holds a connection, if anyone.
     owners: OnceLock<Owners>,
     routes: Mutex<Routes>,
@@ -81,21 +86,23 @@ impl Pod {
             queue,
             roll: Arc::default(),
             causes,
+            propagation: Propagation::default(),
             owners: OnceLock::new(),
             routes,
         }
     }
 
     /// From now on it is looked up which processes hold the application's connections, if that is wanted and of use.
-    ///
-    /// # Errors
-    /// There can be no thread that does.
-    pub fn look_up_owners(self: &Arc<Self>) -> io::Result<()> {
-        if self.causes.is_some() && self.settings.process_owner == ProcessOwner::Auto {
-            let owners = Owners::start(self)?;
-            self.owners.get_or_init(|| owners);
+    pub fn look_up_owners(self: &Arc<Self>) {
+        if self.causes.is_none() || self.settings.process_owner == ProcessOwner::Off {
+            return;
         }
-        Ok(())
+        match Owners::start(self) {
+            Ok(owners) => drop(self.owners.set(owners)),
+            Err(error) => {
+                tracing::warn!(%error, "which process holds a connection cannot be looked up; it goes on without");
+            }
+        }
     }
 
     /// It has been found out which process holds the application's end of a connection.
@@ -117,6 +124,11 @@ impl Pod {
             self.metrics.held_bytes.set(signed(bytes));
         }
         self.metrics.text()
+    }
+
+    /// How the calls to each callee were joined to their causes.
+    pub fn edges(&self) -> Vec<Edge> {
+        self.propagation.edges()
     }
 
     /// Says the last word on calls whose cause was not known when they left, whenever one is due. Never returns.
@@ -145,6 +157,7 @@ impl Pod {
     fn settle_by(&self, causes: &Causes, now: Option<Instant>) {
         for settled in causes.settle(now) {
             self.metrics.resolved(settled.word.into());
+            self.propagation.resolved(settled.callee, settled.word.into());
             if let Some(free) = settled.free {
                 self.set_free(free);
             }
@@ -184,6 +197,7 @@ impl Pod {
 pub struct Recorder {
     pod: Arc<Pod>,
     own: Mutex<Own>,
+    tally: Arc<Tally>,
 }
 
 /// What a worker has for itself.
@@ -199,6 +213,7 @@ impl Recorder {
     pub fn new(pod: Arc<Pod>) -> Result<Self, rand::rngs::SysError> {
         let random = SmallRng::try_from_rng(&mut SysRng)?;
         Ok(Self {
+            tally: pod.metrics.tally(),
             pod,
             own: Mutex::new(Own {
                 random,
@@ -363,7 +378,7 @@ impl Observed {
 
     /// They have been written, with a request head among them.
     pub fn written(&self) {
-        self.metrics().added_latency(self.read.elapsed());
+        self.recorder.tally.added_latency(self.read.elapsed());
     }
 
     /// What the application, or whoever called it, says: whose child the request's span is.
@@ -402,7 +417,7 @@ impl Observed {
         if let Some(id) = &given {
             edits.add(REQUEST_ID, |out| out.extend_from_slice(id.as_bytes()));
         }
-        let part = self.watched(head, known, |causes, message| {
+        let part = self.watched(head, known, Callee::NOBODY, |causes, message| {
             let given = given.as_ref().map(|id| (REQUEST_ID, id.as_bytes()));
             let message = Message { given, ..*message };
             causes.request(self.read, &message, known.body, lineage.context)
@@ -419,33 +434,54 @@ impl Observed {
         head: &RequestHead<'_>,
         known: &Known<'_>,
     ) -> (Lineage, Part) {
-        if let Some(parent) = parent {
-            let lineage = self.propagated(parent);
-            let part = self.watched(head, known, |causes, message| {
-                causes.forwarded(self.read, message, &lineage.context)
-            });
-            return (lineage, part.unwrap_or(Part::Nothing));
-        }
-        let unknown = |reason| Lineage::root(self.begun(seen), Link::Unknown(Some(reason)));
-        if seen.decision().is_some() || seen.chosen_trace().is_some() {
-            return (unknown(Reason::Chosen), Part::Nothing);
-        }
-        let asked = self.watched(head, known, |causes, message| {
-            let root = self.recorder.provisional_root(causes.any_sampled());
-            let recorded = self.recorder.pod.records(&root);
-            let (part, decision) = causes.call(self.read, message, root.span_id, recorded);
-            let lineage = match decision {
-                Decision::Link(link) => {
-                    let sampled = link.parent.flags.is_sampled();
-                    let how = Link::Found(link.certainty, link.method);
-                    Lineage::child(link.parent, root.span_id, sampled, how)
-                }
-                Decision::Open => Lineage::root(root, Link::Provisional),
-                Decision::Unknown(why) => unknown(Reason::Cause(why)),
-            };
-            (lineage, part)
-        });
-        asked.unwrap_or_else(|| (unknown(Reason::Off), Part::Nothing))
+        let callee = self.recorder.pod.propagation.callee(known.authority);
+        let (lineage, part) = match parent {
+            Some(parent) => {
+                let lineage = self.propagated(parent);
+                let part = self.watched(head, known, callee, |causes, message| {
+                    causes.forwarded(self.read, message, &lineage.context)
+                });
+                (lineage, part.unwrap_or(Part::Nothing))
+            }
+            None if seen.decision().is_some() || seen.chosen_trace().is_some() => {
+                let link = Link::Unknown(Some(Reason::Chosen));
+                (Lineage::root(self.begun(seen), link), Part::Nothing)
+            }
+            None => self
+                .watched(head, known, callee, |causes, message| {
+                    self.caused(causes, message)
+                })
+                .unwrap_or_else(|| {
+                    let link = Link::Unknown(Some(Reason::Off));
+                    (Lineage::root(self.begun(seen), link), Part::Nothing)
+                }),
+        };
+        let dialect = parent.map(|parent| parent.dialect);
+        self.recorder
+            .pod
+            .propagation
+            .called(callee, lineage.link, dialect);
+        (lineage, part)
+    }
+
+    /// What caused a call that says nothing of it.
+    fn caused(&self, causes: &Causes, message: &Message<'_>) -> (Lineage, Part) {
+        let root = self.recorder.provisional_root(causes.any_sampled());
+        let recorded = self.recorder.pod.records(&root);
+        let (part, decision) = causes.call(self.read, message, root.span_id, recorded);
+        let lineage = match decision {
+            Decision::Link(link) => {
+                let sampled = link.parent.flags.is_sampled();
+                let how = Link::Found(link.certainty, link.method);
+                Lineage::child(link.parent, root.span_id, sampled, how)
+            }
+            Decision::Open => Lineage::root(root, Link::Provisional),
+            Decision::Unknown(why) => {
+                let root = self.recorder.root(None, None);
+                Lineage::root(root, Link::Unknown(Some(Reason::Cause(why))))
+            }
+        };
+        (lineage, part)
     }
 
     /// The root of a trace that begins here.
@@ -458,12 +494,14 @@ impl Observed {
         &self,
         head: &RequestHead<'_>,
         known: &Known<'_>,
+        callee: Callee,
         tell: impl FnOnce(&Causes, &Message<'_>) -> T,
     ) -> Option<T> {
         let (causes, connection) = (self.recorder.pod.causes.as_ref()?, self.connection?);
         let message = Message {
             route: self.route(causes, known),
             connection,
+            callee,
             target: &known.target,
             fields: head.fields,
             given: None,
