@@ -16,7 +16,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let dist = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../ui/dist");
+    let dist = Path::new(&env::var("CARGO_MANIFEST_DIR")?)
+        .join("../ui/dist")
+        .canonicalize()?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
     // The folder is in the repository, empty but for a file without a name, so that there is always something to watch.
     println!("cargo::rerun-if-changed={}", dist.display());
@@ -48,7 +50,7 @@ fn list(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
         if entry.file_type()?.is_dir() {
             list(&entry.path(), files)?;
         } else if !entry.file_name().to_string_lossy().starts_with('.') {
-            files.push(entry.path().canonicalize()?);
+            files.push(entry.path());
         }
     }
     Ok(())

@@ -6,7 +6,9 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use axum::Router;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 
 /// One file of the pages, as the build left it.
@@ -38,17 +40,18 @@ const NOT_BUILT: &str = "The pages were not built into this collector.\n\n\
 
 /// `api` where the path begins with `/api`, a page everywhere else.
 pub fn beside(api: Router) -> Router {
-    Router::new()
-        .route_service("/api", api.clone())
-        .route_service("/api/{*rest}", api)
-        .fallback(page)
+    api.layer(from_fn(page))
 }
 
-async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
-    if method != Method::GET && method != Method::HEAD {
+async fn page(request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    if path == "/api" || path.starts_with("/api/") {
+        return next.run(request).await;
+    }
+    if request.method() != Method::GET && request.method() != Method::HEAD {
         return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")]).into_response();
     }
-    respond(PAGES, uri.path(), &headers)
+    respond(PAGES, path, request.headers())
 }
 
 fn respond(pages: &[Page], path: &str, headers: &HeaderMap) -> Response {

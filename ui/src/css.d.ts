@@ -1,8 +1,9 @@
 import 'react';
 
-// custom properties are set as any other one
+// the custom properties that are set from code
 declare module 'react' {
   interface CSSProperties {
-    [property: `--${string}`]: string | number | undefined;
+    '--tree'?: string;
+    '--hue'?: string;
   }
 }

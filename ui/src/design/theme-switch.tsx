@@ -5,9 +5,9 @@ export function ThemeSwitch() {
   const [theme, setTheme] = useTheme();
   return (
     <select aria-label="Colours" value={theme} onChange={(event) => setTheme(event.target.value as Theme)}>
-      <option value="system">System</option>
-      <option value="light">Light</option>
-      <option value="dark">Dark</option>
+      <option value="system">Auto theme</option>
+      <option value="light">Light theme</option>
+      <option value="dark">Dark theme</option>
     </select>
   );
 }

@@ -22,4 +22,4 @@ function contains(span: Span | undefined, wanted: string): boolean {
 export const attributeText = ({ key, value }: Attribute) => `${key}=${valueText({ value })}`;
 
 export const valueText = ({ value }: Pick<Attribute, 'value'>): string =>
-  typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
+  typeof value === 'string' ? value : value == null ? '' : JSON.stringify(value);

@@ -91,12 +91,11 @@ function withAncestors(tree: Tree, spans: ReadonlySet<number>): Set<number> {
   return all;
 }
 
-/** For each level above `span`, outermost first: whether a line passes this row on its way to a later sibling. */
+/** For each level down to `span`, that of the roots left out: whether a line goes on from there to a later sibling. */
 export function guides(tree: Tree, span: number): boolean[] {
-  return ancestors(tree, span)
+  return [span, ...ancestors(tree, span)]
+    .slice(0, -1)
     .toReversed()
-    .slice(1)
-    .concat(span)
     .map((each) => !isLast(tree, each));
 }
 

@@ -51,7 +51,7 @@ export function condition(text: string): Condition {
   const match = /^([^=<>]+)(>=|<=|=|>|<)(.*)$/s.exec(text);
   const [, key, op, value] = match ?? [];
   if (key === undefined || op === undefined || value === undefined) return { key: text.trim(), op: 'exists' };
-  return { key: key.trim(), op: op as Condition['op'] & string, value: value.trim() };
+  return { key: key.trim(), op: op as NonNullable<Condition['op']>, value: value.trim() };
 }
 
 /** The sides before and after a moment: the same search, as long a time on each side of it. */

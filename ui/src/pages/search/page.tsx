@@ -19,8 +19,11 @@ export function SearchPage() {
   const { params } = usePlace();
   const services = useQuery(servicesQuery());
   const names = useMemo(() => services.data?.services.map(({ name }) => name) ?? [], [services.data]);
-  const colours = useMemo(() => hues(names), [names]);
   const found = useQuery(search(question(params)));
+  const colours = useMemo(() => {
+    const present = found.data?.traces.flatMap((trace) => trace.services.map(({ name }) => name)) ?? [];
+    return hues([...names, ...present]);
+  }, [names, found.data]);
   return (
     <div className="search">
       <SearchForm params={params} services={names} />

@@ -10,7 +10,7 @@ import { traceHref } from '../../url/href.ts';
 import { Link } from '../../url/link.tsx';
 
 /** Services that a row names. */
-const NAMED = 5;
+const NAMED = 3;
 
 interface Props {
   summary: Summary;
@@ -24,6 +24,7 @@ interface Props {
 export const ResultRow = memo(function ResultRow({ summary, longest, colours, isPicked, onPick }: Props) {
   const { traceId, root, services } = summary;
   const start = Number(summary.start);
+  const failedFirst = services.toSorted((a, b) => Number(b.errors > 0) - Number(a.errors > 0));
   return (
     <tr>
       <td>
@@ -55,7 +56,7 @@ export const ResultRow = memo(function ResultRow({ summary, longest, colours, is
         {summary.errors > 0 && <Badge tone="failed">✕ {count(summary.errors)}</Badge>}
       </td>
       <td className="result-services">
-        {services.slice(0, NAMED).map(({ name, spans, errors }) => (
+        {failedFirst.slice(0, NAMED).map(({ name, spans, errors }) => (
           <span key={name} className={errors > 0 ? 'failed' : undefined} title={plural(spans, 'span')}>
             <span className="swatch" style={{ background: colours.get(name) ?? 'var(--muted)' }} /> {name}
           </span>

@@ -8,7 +8,7 @@ import { colour } from '../../design/theme.ts';
 import { useRepaint } from '../../design/use-theme.ts';
 import { useSize } from '../../design/use-size.ts';
 import { duration } from '../../format/duration.ts';
-import { moment } from '../../format/time.ts';
+import { moment, timeOfDay } from '../../format/time.ts';
 
 /** Times in milliseconds since the Unix epoch, durations in nanoseconds. */
 export interface Area {
@@ -25,6 +25,9 @@ interface Props {
 }
 
 const HEIGHT = 150;
+// uPlot names its scales by numbers of an enum that is only declared
+// eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment
+const LOGARITHMIC = 3 as uPlot.Scale.Distr;
 /** How near a pointer has to be to a point, in CSS pixels. */
 const REACH = 10;
 
@@ -48,8 +51,11 @@ export function Scatter({ traces, onBrush, onOpen }: Props) {
         height: HEIGHT,
         legend: { show: false },
         cursor: { drag: { x: true, y: true, setScale: false }, points: { show: false } },
-        scales: { x: { time: true, range: padded }, y: { distr: 3 } },
-        axes: [axis(), { ...axis(), size: 58, values: (_, values) => values.map((each) => duration(each)) }],
+        scales: { x: { time: true, range: padded }, y: { distr: LOGARITHMIC } },
+        axes: [
+          { ...axis(), space: 90, values: (_, splits) => splits.map((at) => timeOfDay(at * 1e9)) },
+          { ...axis(), size: 58, values: (_, splits) => splits.map(named) },
+        ],
         series: [{}, { paths: () => null, points: { show: false } }],
         hooks: {
           draw: [(drawn) => drawPoints(drawn, sorted)],
@@ -92,6 +98,9 @@ export function Scatter({ traces, onBrush, onOpen }: Props) {
     </div>
   );
 }
+
+/** Of the lines of a logarithmic scale only some are named. */
+const named = (nanos: number | null) => (nanos === null ? '' : duration(nanos));
 
 const axis = (): uPlot.Axis => ({
   stroke: colour('--muted'),

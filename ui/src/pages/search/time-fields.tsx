@@ -24,7 +24,10 @@ export function TimeFields({ draft, onSet, onChoose }: Props) {
   const between = draft.start !== '' || draft.end !== '';
   const known = lookbacks.some(([value]) => value === draft.lookback);
   const choose = (value: string) => {
-    if (value !== BETWEEN) return onChoose({ lookback: value, start: '', end: '' });
+    if (value !== BETWEEN) {
+      onChoose({ lookback: value, start: '', end: '' });
+      return;
+    }
     const now = BigInt(Date.now()) * 1_000_000n;
     onSet({ start: String(now - 3_600_000_000_000n), end: String(now), lookback: '' });
   };

@@ -36,20 +36,22 @@ export function Minimap({ view }: { view: View }) {
   const part = drag ?? { from: position(window.from, all), to: position(window.to, all) };
   const [left, right] = [Math.min(part.from, part.to), Math.max(part.from, part.to)];
   return (
-    <div
-      className="minimap"
-      title="Drag to look at a part of the time; click for all of it"
-      onPointerDown={(event) => {
-        event.currentTarget.setPointerCapture(event.pointerId);
-        setDrag({ from: at(event), to: at(event) });
-      }}
-      onPointerMove={(event) => drag && setDrag({ ...drag, to: at(event) })}
-      onPointerUp={finish}
-      onPointerCancel={() => setDrag(undefined)}
-    >
-      <canvas ref={canvas} role="img" aria-label="All spans of the trace over its time" />
-      <span className="minimap-outside" style={{ left: 0, width: cssPercent(left) }} />
-      <span className="minimap-outside" style={{ left: cssPercent(right), right: 0 }} />
+    <div className="minimap">
+      <div
+        className="minimap-area"
+        title="Drag to look at a part of the time; click for all of it"
+        onPointerDown={(event) => {
+          event.currentTarget.setPointerCapture(event.pointerId);
+          setDrag({ from: at(event), to: at(event) });
+        }}
+        onPointerMove={(event) => drag && setDrag({ ...drag, to: at(event) })}
+        onPointerUp={finish}
+        onPointerCancel={() => setDrag(undefined)}
+      >
+        <canvas ref={canvas} role="img" aria-label="All spans of the trace over its time" />
+        <span className="minimap-outside" style={{ left: 0, width: cssPercent(left) }} />
+        <span className="minimap-outside" style={{ left: cssPercent(right), right: 0 }} />
+      </div>
     </div>
   );
 }

@@ -67,9 +67,9 @@ function TreeCell({
   const lines = guides(view.tree, index);
   return (
     <div role="gridcell" className="waterfall-tree" title={`${span.service} ${operationText(span)}`}>
-      <span className="guides" style={{ width: (lines.length - 1) * step }} aria-hidden="true">
-        {lines.slice(1).map((goesOn, level) => {
-          const own = level === lines.length - 2;
+      <span className="guides" style={{ width: lines.length * step }} aria-hidden="true">
+        {lines.map((goesOn, level) => {
+          const own = level === lines.length - 1;
           const kind = own ? `elbow ${span.link?.kind === 'inferred' ? 'is-inferred' : ''}` : '';
           return goesOn || own ? (
             <span
