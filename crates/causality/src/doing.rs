@@ -74,6 +74,17 @@ impl Doing {
         }
     }
 
+    /// It had to wait for a worker, and now has one.
+    pub(crate) fn taken_up(&mut self, now: Nanos) {
+        self.then(self.after, now);
+        self.held_up = true;
+    }
+
+    /// Whether it has made a call, or responded.
+    pub(crate) fn has_acted(&self) -> bool {
+        self.last != 0 || matches!(self.after, After::Response | After::End)
+    }
+
     pub(crate) fn called(&mut self, now: Nanos, callee: Callee) {
         self.path = self.path.wrapping_add(mix(callee.0));
         self.last = mix(callee.0);
@@ -104,6 +115,7 @@ impl Doing {
     fn then(&mut self, after: After, now: Nanos) {
         self.after = after;
         self.since = now;
+        self.held_up = false;
         if self.open == 0 {
             self.ready = now;
         }
@@ -111,7 +123,7 @@ impl Doing {
 
     /// The same, if it could not go on until a gate opened.
     pub(crate) fn behind(&self, opened: Nanos) -> Self {
-        let held_up = opened > self.since;
+        let held_up = self.held_up || opened > self.since;
         Self {
             since: self.since.max(opened),
             held_up,

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use crate::calibration::cautious;
+use crate::calibration::{cautious, corroborated};
 use crate::echo::{Echo, Echoes, Holder};
-use crate::event::{Callee, Connection, Inbound, Nanos, Outbound, Process, Token, Trace};
+use crate::event::{Callee, Connection, Inbound, Nanos, Outbound, Process, Route, Token, Trace};
 use crate::joint::{CALLS, Hints, Joint, REQUESTS, Settled, Shares};
 use crate::link::{Certainty, Decision, Link, Method, Resolved, Unknown};
 use crate::model::Model;
@@ -103,8 +103,17 @@ struct Held<P> {
 #[derive(Clone, Copy, Debug)]
 struct Followed<P> {
     parent: P,
+    route: Route,
     connection: Connection,
     process: Option<Process>,
+}
+
+/// What a value of a call said: at which places, of which followed request, and how probable that was without it.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    places: u64,
+    of: usize,
+    blind: f64,
 }
 
 #[derive(Debug)]
@@ -119,7 +128,7 @@ struct Asked<C> {
     /// Followed requests in flight when it left.
     suspects: u64,
     /// What its values said.
-    echoes: Vec<(u64, Holder)>,
+    echoes: Vec<Said>,
     /// The followed request that alone shares its process.
     same_process: Option<usize>,
     in_flight: usize,
@@ -164,6 +173,7 @@ impl<P: Copy, C> Engine<P, C> {
                 slot,
                 Followed {
                     parent,
+                    route: request.route,
                     connection: request.connection,
                     process: self.owners.of(request.connection),
                 },
@@ -212,11 +222,11 @@ impl<P: Copy, C> Engine<P, C> {
             self.beyond = self.beyond.saturating_sub(1);
             return;
         };
-        let Some(mut held) = self.requests.get_mut(place).and_then(Option::take) else {
+        let Some(held) = self.requests.get_mut(place).and_then(Option::take) else {
             return;
         };
         self.vacant.push(place);
-        self.echoes.drop(Holder::Request(place), &mut held.values);
+        self.echoes.drop(Holder::Request(place), held.values);
         match held.followed {
             Some(followed) => {
                 self.joint.end(now, followed);
@@ -275,7 +285,7 @@ impl<P: Copy, C> Engine<P, C> {
                     link(parent, Certainty::Exact, Method::Echo)
                 }),
         };
-        let Some((slot, ..)) = followed else {
+        let Some((slot, blind, _)) = followed else {
             return (Call(None), decision);
         };
         let asked = Asked {
@@ -285,17 +295,13 @@ impl<P: Copy, C> Engine<P, C> {
             connection: call.connection,
             process,
             suspects: self.in_flight_mask(),
-            echoes: echoes
-                .iter()
-                .map(|echo| (echo.places, self.slot_of(echo.holder)))
-                .filter_map(|(places, holder)| Some((places, holder?)))
-                .collect(),
+            echoes: self.said(&echoes, &blind),
             same_process,
             in_flight,
             given: Vec::new(),
         };
-        if let Some(mut before) = self.asked.get_mut(slot).and_then(Option::take) {
-            self.echoes.drop(Holder::Call(slot), &mut before.given);
+        if let Some(before) = self.asked.get_mut(slot).and_then(Option::take) {
+            self.echoes.drop(Holder::Call(slot), before.given);
         }
         put(&mut self.asked, slot, asked);
         (Call(Some((slot, self.calls))), decision)
@@ -408,7 +414,10 @@ impl<P: Copy, C> Engine<P, C> {
         if exact {
             return link(parent, Certainty::Exact, method);
         }
-        let confidence = cautious(share * (1.0 - shares.lost));
+        let confidence = match method {
+            Method::Learned => cautious(share * (1.0 - shares.lost), self.experience(best)),
+            _ => corroborated(share * (1.0 - shares.lost)),
+        };
         if confidence >= self.settings.threshold && confidence > 0.0 {
             return link(parent, Certainty::Inferred(confidence), method);
         }
@@ -446,11 +455,11 @@ impl<P: Copy, C> Engine<P, C> {
             if asked.in_flight > 0 {
                 self.background.orphan(asked.callee, shares.none);
             }
-            for (places, holder) in &asked.echoes {
-                if let Holder::Request(slot) = holder {
-                    let right = shares.of.get(*slot).copied().unwrap_or_default();
-                    self.echoes.learn(*places, right);
-                }
+            let others = asked.in_flight.saturating_sub(1).max(1) as f64;
+            let weight = others.powi(-2);
+            for said in &asked.echoes {
+                let right = shares.of.get(said.of).copied().unwrap_or_default();
+                self.echoes.learn(said.places, right, said.blind, weight);
             }
             if let Some(same) = asked.same_process {
                 self.owners
@@ -473,7 +482,7 @@ impl<P: Copy, C> Engine<P, C> {
             return Err(Unknown::Background);
         }
         let parent = self.parent(best).ok_or(Unknown::Ambiguous)?;
-        let confidence = cautious(share * (1.0 - shares.lost));
+        let confidence = cautious(share * (1.0 - shares.lost), self.experience(best));
         if same_process == Some(best) && self.owners.is_exact() && share > 0.99 {
             return Ok(Link {
                 parent,
@@ -528,6 +537,14 @@ impl<P: Copy, C> Engine<P, C> {
         Some(self.followed.get(followed)?.as_ref()?.parent)
     }
 
+    fn experience(&self, followed: usize) -> f64 {
+        let route = self
+            .followed
+            .get(followed)
+            .and_then(|followed| followed.as_ref().map(|f| f.route));
+        route.map_or(0.0, |route| self.model.experience(route))
+    }
+
     fn in_flight_mask(&self) -> u64 {
         self.requests
             .iter()
@@ -564,6 +581,22 @@ impl<P: Copy, C> Engine<P, C> {
             }
         });
         echoes
+    }
+
+    fn said(&self, echoes: &[Echo], blind: &Shares) -> Vec<Said> {
+        let said = echoes.iter().filter_map(|echo| {
+            let of = match self.slot_of(echo.holder)? {
+                Holder::Request(of) => of,
+                Holder::Call(call) => self.joint.likely_parent(call)?,
+            };
+            let blind = blind.of.get(of).copied()?;
+            Some(Said {
+                places: echo.places,
+                of,
+                blind,
+            })
+        });
+        said.collect()
     }
 
     fn hint_echoes(&self, echoes: &[Echo], hints: &mut Hints) {

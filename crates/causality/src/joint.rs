@@ -16,6 +16,7 @@ use crate::gate::Gate;
 use crate::hash::{mix, pair};
 use crate::model::{Model, Next};
 use crate::order::{self, JUMPS, Order};
+use crate::workers::Workers;
 
 /// The most requests that are followed at a time.
 pub(crate) const REQUESTS: usize = 64;
@@ -36,6 +37,9 @@ const WORTH_LEARNING: f64 = 0.02;
 /// A request is ready to make a call if that is what it does next with at least this probability.
 const READY: f64 = 0.3;
 
+/// Speaks against a request that waits for a worker: a logarithm of a factor.
+const WAITS: f64 = -5.0;
+
 /// In place of a request: the call has no parent, or is not followed any more.
 pub(crate) const NONE: u8 = u8::MAX;
 const GONE: u8 = u8::MAX - 1;
@@ -54,6 +58,10 @@ struct Followed {
     route: Route,
     begun: Moment,
     body: Option<Moment>,
+    /// Whether a worker has it.
+    started: bool,
+    /// When it got one, if it had to wait.
+    taken_up: Option<Moment>,
     responded: Option<Moment>,
     ended: Option<Moment>,
     learned: bool,
@@ -160,6 +168,9 @@ pub(crate) struct Joint {
     children: Vec<Child>,
     order: Order,
     gate: Gate,
+    workers: Workers,
+    /// The requests in flight, in the order in which they came.
+    arrivals: Vec<u8>,
     events: u64,
 }
 
@@ -182,6 +193,8 @@ impl Joint {
             children: Vec::new(),
             order: Order::default(),
             gate: Gate::new(),
+            workers: Workers::new(),
+            arrivals: Vec::new(),
             events: 0,
         }
     }
@@ -196,6 +209,8 @@ impl Joint {
                 route,
                 begun,
                 body: None,
+                started: true,
+                taken_up: None,
                 responded: None,
                 ended: None,
                 learned: false,
@@ -219,6 +234,8 @@ impl Joint {
         };
         if followed.body.is_none() {
             followed.body = Some(moment);
+            self.arrivals.push(request as u8);
+            followed.started = self.arrivals.len() <= self.workers.count();
             self.happens(
                 now,
                 model,
@@ -257,6 +274,28 @@ impl Joint {
                 doing.after = After::End;
             }
         }
+        self.free_worker(moment, request);
+    }
+
+    /// A request needs no worker any more: the one that came first of those that wait for one gets it.
+    fn free_worker(&mut self, moment: Moment, request: usize) {
+        self.arrivals.retain(|slot| usize::from(*slot) != request);
+        for slot in self.arrivals.iter().take(self.workers.count()) {
+            let slot = usize::from(*slot);
+            let Some(Some(followed)) = self.requests.get_mut(slot) else {
+                continue;
+            };
+            if followed.started {
+                continue;
+            }
+            followed.started = true;
+            followed.taken_up = Some(moment);
+            for doing in self.hypotheses.iter_mut().filter_map(|h| h.doing.get_mut(slot)) {
+                if !doing.has_acted() {
+                    doing.taken_up(moment.at);
+                }
+            }
+        }
     }
 
     /// A call leaves. Its number, unless there are too many, and whose it is, as far as can be known now: by what the
@@ -277,6 +316,13 @@ impl Joint {
         let (jumps, expected) = self.jumps();
         let lost = self.keep_best(call, now, callee);
         self.gate.called();
+        if let Some(best) = self.hypotheses.first() {
+            let active = best
+                .doing
+                .iter()
+                .filter(|doing| doing.after != After::End && doing.has_acted());
+            self.workers.learn(active.count(), self.arrivals.len());
+        }
         for made in self.calls.iter_mut().flatten() {
             made.lost = 1.0 - (1.0 - made.lost) * (1.0 - lost);
         }
@@ -328,6 +374,12 @@ impl Joint {
                 doing.answer_complete(now);
             }
         }
+    }
+
+    /// The request that most probably made a call.
+    pub(crate) fn likely_parent(&self, call: usize) -> Option<usize> {
+        let best = self.hypotheses.first()?;
+        Some(parent(&best.parents, call)).filter(|parent| *parent < REQUESTS)
     }
 
     /// Something speaks for, or against, a request as a call's parent, by this logarithm of a factor.
@@ -462,6 +514,7 @@ impl Joint {
         let opened = self.gate.opened();
         let shut = self.gate.is_shut();
         for slot in slots(running) {
+            let waits = matches!(self.requests.get(slot), Some(Some(followed)) if !followed.started);
             let mut known: Option<(Doing, f64, f64, bool)> = None;
             for (index, hypothesis) in self.hypotheses.iter_mut().enumerate().take(most) {
                 let Some(doing) = hypothesis.doing.get(slot) else {
@@ -476,11 +529,12 @@ impl Joint {
                         } else {
                             outlook.idle
                         };
-                        (
-                            outlook.density.max(1e-30).ln(),
-                            idle.max(1e-9).ln(),
-                            outlook.calls > READY,
-                        )
+                        let density = outlook.density.max(1e-30).ln();
+                        if waits && !doing.has_acted() {
+                            (WAITS + density, 0.0, false)
+                        } else {
+                            (density, idle.max(1e-9).ln(), outlook.calls > READY)
+                        }
                     }
                 };
                 known = Some((*doing, density, idle, ready));
@@ -674,7 +728,7 @@ impl Joint {
         }
         let opened = self.gate.opened();
         let shut = self.gate.is_shut();
-        for slot in slots(self.mask(|request| request.ended.is_none())) {
+        for slot in slots(self.mask(|request| request.ended.is_none() && request.started)) {
             let mut known: Option<(Doing, f64)> = None;
             for hypothesis in &mut self.hypotheses {
                 let Some(doing) = hypothesis.doing.get(slot) else {
@@ -723,6 +777,7 @@ impl Joint {
         if followed.ended.is_none() || followed.learned || open {
             return false;
         }
+        model.experienced(followed.route);
         let best = self
             .hypotheses
             .iter()
@@ -767,6 +822,7 @@ impl Joint {
     fn tell(&self, model: &mut Model, followed: &Followed, request: usize, parents: &[u8], weight: f32) {
         enum Did {
             Body,
+            TakenUp,
             Call(Callee),
             Answered,
             Complete,
@@ -775,6 +831,7 @@ impl Joint {
         }
         let mut story: Vec<(Moment, Did)> = Vec::new();
         story.extend(followed.body.map(|moment| (moment, Did::Body)));
+        story.extend(followed.taken_up.map(|moment| (moment, Did::TakenUp)));
         story.extend(followed.responded.map(|moment| (moment, Did::Responded)));
         story.extend(followed.ended.map(|moment| (moment, Did::Ended)));
         for (made, parent) in self.calls.iter().zip(parents) {
@@ -797,6 +854,8 @@ impl Joint {
                     }
                     doing.body_complete(at);
                 }
+                Did::TakenUp if !doing.has_acted() => doing.taken_up(at),
+                Did::TakenUp => {}
                 Did::Call(callee) => {
                     model.learn(&then, Next::Call(callee), at, weight);
                     doing.called(at, callee);

@@ -17,6 +17,7 @@ mod model;
 mod null;
 mod order;
 mod process;
+mod workers;
 
 pub use engine::{Call, Engine, Request, Settings, Unseen};
 pub use event::{Callee, Connection, Inbound, Nanos, Outbound, Process, Route, Token, Trace};

@@ -10,7 +10,7 @@
 
 use crate::delay::{Class, Delays};
 use crate::doing::{After, Doing};
-use crate::event::{Callee, Nanos};
+use crate::event::{Callee, Nanos, Route};
 use crate::hash::Map;
 
 /// The most states that something is remembered of.
@@ -58,6 +58,8 @@ pub(crate) struct Model {
     delays: usize,
     callees: Map<u64, f32>,
     calls: f32,
+    /// How many requests of a kind were seen to their end.
+    experience: Map<u64, f32>,
 }
 
 #[derive(Debug, Default)]
@@ -85,6 +87,20 @@ impl Model {
             delays: 0,
             callees: Map::default(),
             calls: 0.0,
+            experience: Map::default(),
+        }
+    }
+
+    /// How many requests of a kind were learned from.
+    pub(crate) fn experience(&self, route: Route) -> f64 {
+        f64::from(self.experience.get(&route.0).copied().unwrap_or_default())
+    }
+
+    /// A request of this kind was learned from.
+    pub(crate) fn experienced(&mut self, route: Route) {
+        if self.experience.len() < STATES_MAX || self.experience.contains_key(&route.0) {
+            let seen = self.experience.entry(route.0).or_default();
+            *seen = (*seen + 1.0).min(1e6);
         }
     }
 

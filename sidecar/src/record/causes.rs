@@ -2,10 +2,11 @@
 //!
 //! One lock for both, because a call is remembered before anyone can have the last word on it. It is taken twice for a
 //! request that comes in, and oftener only in a pod whose application makes calls without a context of their own: only
-//! there values are hashed, and only there it matters when a body was complete and an answer had begun.
+//! there the engine is told what requests do, values are hashed, and it matters when a body was complete and an answer
+//! had begun. Elsewhere requests only wait, in case such a call comes.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,8 +21,10 @@ use tokio::sync::Notify;
 use super::clock::nanos;
 use super::held::{Free, Held};
 use super::lineage::Word;
+use super::propagation;
 use super::redact::Target;
 use super::tokens::Tokens;
+use super::waiting::{Begun, Waiting};
 
 /// How long after a call without a context the next one is expected.
 const EXPECTED_FOR: Duration = Duration::from_secs(600);
@@ -39,18 +42,27 @@ pub(super) struct Causes {
     expected: AtomicU64,
     /// The number of the last connection.
     connections: AtomicU64,
-    /// Requests in flight that are sampled.
-    sampled: AtomicUsize,
-    /// Requests in flight of whose values not all are known, so that none can be said to be in another only.
-    unlisted: AtomicUsize,
     opened: Notify,
 }
 
 struct State {
-    engine: Engine<SpanContext, SpanId>,
+    engine: Engine<SpanContext, Known>,
+    /// Requests of which it was not told when they began.
+    waiting: Waiting,
+    /// Requests in flight that are sampled.
+    sampled: usize,
+    /// Requests in flight of whose values not all are known, so that none can be said to be in another only.
+    unlisted: usize,
     held: Held,
     /// Calls on which the last word has not been said.
     open: usize,
+}
+
+/// What a call is known by.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    span_id: SpanId,
+    callee: propagation::Callee,
 }
 
 /// What the engine was told of, to be given back to it.
@@ -65,11 +77,18 @@ pub(super) enum Part {
 
 /// An inbound request in flight.
 pub(super) struct InFlight {
-    request: Request,
+    place: Place,
     sampled: bool,
     listed: bool,
+}
+
+enum Place {
     /// The engine is told how it goes on.
-    followed: bool,
+    Followed(Request),
+    /// The engine was told that it began, and is told when it ends.
+    Told(Request),
+    /// Among those that wait.
+    Waiting(usize),
 }
 
 /// A message, as far as it matters here.
@@ -78,6 +97,8 @@ pub(super) struct Message<'a> {
     /// The method and route, hashed.
     pub(super) route: u64,
     pub(super) connection: Connection,
+    /// Of a call, whom it goes to.
+    pub(super) callee: propagation::Callee,
     pub(super) target: &'a Target<'a>,
     pub(super) fields: &'a [Field<'a>],
     /// The sidecar gives it this header and value.
@@ -86,6 +107,7 @@ pub(super) struct Message<'a> {
 
 /// A last word that has been said.
 pub(super) struct Settled {
+    pub(super) callee: propagation::Callee,
     pub(super) word: Word,
     /// The call's span, if it has ended and was held.
     pub(super) free: Option<Free>,
@@ -93,8 +115,14 @@ pub(super) struct Settled {
 
 impl Causes {
     pub(super) fn new(settings: Settings) -> Self {
+        let mut engine = Engine::new(settings);
+        // time counts from here: what nobody asks for is not there
+        drop(engine.resolve(1));
         let state = State {
-            engine: Engine::new(settings),
+            engine,
+            waiting: Waiting::default(),
+            sampled: 0,
+            unlisted: 0,
             held: Held::default(),
             open: 0,
         };
@@ -104,8 +132,6 @@ impl Causes {
             key: RandomState::new(),
             expected: AtomicU64::new(0),
             connections: AtomicU64::new(0),
-            sampled: AtomicUsize::new(0),
-            unlisted: AtomicUsize::new(0),
             opened: Notify::new(),
         }
     }
@@ -137,7 +163,7 @@ impl Causes {
 
     /// Whether a request is in flight whose trace is sampled.
     pub(super) fn any_sampled(&self) -> bool {
-        self.sampled.load(Ordering::Relaxed) > 0
+        self.state().sampled > 0
     }
 
     /// Requests may come in that cannot be seen.
@@ -158,43 +184,60 @@ impl Causes {
         body: bool,
         context: SpanContext,
     ) -> Part {
-        let followed = self.are_asked_for(now);
-        let tokens = followed.then(|| self.tokens(message));
+        let tokens = self.are_asked_for(now).then(|| self.tokens(message));
         let listed = tokens.as_ref().is_some_and(|tokens| !tokens.more());
         let sampled = context.flags.is_sampled();
-        self.sampled.fetch_add(usize::from(sampled), Ordering::Relaxed);
-        self.unlisted.fetch_add(usize::from(!listed), Ordering::Relaxed);
-        let now = self.nanos(now);
-        let inbound = Inbound {
-            route: Route(message.route),
+        let at = self.nanos(now);
+        let begun = Begun {
+            at,
             connection: message.connection,
-            trace: trace(&context),
-            tokens: tokens.as_ref().map(Tokens::as_slice).unwrap_or_default(),
+            context,
         };
         let mut state = self.state();
-        let request = state.engine.begin(now, inbound, context);
-        if !(followed && body) {
-            state.engine.body_complete(now, &request);
-        }
+        state.sampled += usize::from(sampled);
+        state.unlisted += usize::from(!listed);
+        let place = if let Some(tokens) = tokens {
+            let inbound = Inbound {
+                route: Route(message.route),
+                tokens: tokens.as_slice(),
+                ..inbound(&begun)
+            };
+            let request = state.engine.begin(at, inbound, context);
+            if !body {
+                state.engine.body_complete(at, &request);
+            }
+            Place::Followed(request)
+        } else {
+            match state.waiting.begin(begun) {
+                Some(place) => Place::Waiting(place),
+                None => Place::Told(tell(&mut state.engine, begun)),
+            }
+        };
         Part::Request(InFlight {
-            request,
+            place,
             sampled,
             listed,
-            followed,
         })
     }
 
-    /// A call that the application has put into a trace itself leaves.
+    /// A call that the application has put into a trace itself leaves. There is something to learn from it, for calls
+    /// that it does not.
     pub(super) fn forwarded(&self, now: Instant, message: &Message<'_>, context: &SpanContext) -> Part {
-        let tokens = self.are_asked_for(now).then(|| self.tokens(message));
+        if !self.are_asked_for(now) {
+            return Part::Nothing;
+        }
+        let tokens = self.tokens(message);
         let outbound = Outbound {
             callee: Callee(message.route),
             connection: message.connection,
             forwarded: Some(trace(context)),
-            tokens: tokens.as_ref().map(Tokens::as_slice).unwrap_or_default(),
+            tokens: tokens.as_slice(),
         };
         // it will not be asked about
-        let known_by = context.span_id;
+        let known_by = Known {
+            span_id: context.span_id,
+            callee: message.callee,
+        };
         let (call, _) = self.state().engine.call(self.nanos(now), outbound, known_by);
         Part::Call(call)
     }
@@ -210,7 +253,7 @@ impl Causes {
         let now_nanos = self.nanos(now);
         self.expect_more(now_nanos);
         // a value that one request alone has may be in another as well whose values are not known
-        let comparable = self.unlisted.load(Ordering::Relaxed) == 0;
+        let comparable = self.state().unlisted == 0;
         let tokens = comparable.then(|| self.tokens(message));
         let outbound = Outbound {
             callee: Callee(message.route),
@@ -218,8 +261,14 @@ impl Causes {
             forwarded: None,
             tokens: tokens.as_ref().map(Tokens::as_slice).unwrap_or_default(),
         };
+        let known_by = Known {
+            span_id,
+            callee: message.callee,
+        };
         let mut state = self.state();
-        let (call, mut decision) = state.engine.call(now_nanos, outbound, span_id);
+        let State { engine, waiting, .. } = &mut *state;
+        waiting.tell(|begun| tell(engine, begun));
+        let (call, mut decision) = engine.call(now_nanos, outbound, known_by);
         if decision == Decision::Open {
             state.open += 1;
             if recorded && !state.held.open(span_id) {
@@ -235,8 +284,7 @@ impl Causes {
     /// A request's body is complete.
     pub(super) fn body_complete(&self, part: &Part) {
         if let Part::Request(InFlight {
-            request,
-            followed: true,
+            place: Place::Followed(request),
             ..
         }) = part
         {
@@ -249,8 +297,7 @@ impl Causes {
     pub(super) fn answered(&self, part: &Part, fields: &[Field<'_>]) {
         match part {
             Part::Request(InFlight {
-                request,
-                followed: true,
+                place: Place::Followed(request),
                 ..
             }) => {
                 let now = self.nanos(Instant::now());
@@ -272,11 +319,16 @@ impl Causes {
     pub(super) fn ended(&self, now: Instant, part: Part) {
         match part {
             Part::Request(flight) => {
-                self.sampled
-                    .fetch_sub(usize::from(flight.sampled), Ordering::Relaxed);
-                self.unlisted
-                    .fetch_sub(usize::from(!flight.listed), Ordering::Relaxed);
-                self.state().engine.end(self.nanos(now), flight.request);
+                let mut state = self.state();
+                state.sampled -= usize::from(flight.sampled);
+                state.unlisted -= usize::from(!flight.listed);
+                let told = match flight.place {
+                    Place::Followed(request) | Place::Told(request) => Some(request),
+                    Place::Waiting(place) => state.waiting.end(place),
+                };
+                if let Some(request) = told {
+                    state.engine.end(self.nanos(now), request);
+                }
             }
             Part::Call(call) => self.state().engine.end_call(self.nanos(now), call),
             Part::Nothing => {}
@@ -292,14 +344,19 @@ impl Causes {
     pub(super) fn settle(&self, now: Option<Instant>) -> Vec<Settled> {
         let now = now.map_or(Nanos::MAX, |now| self.nanos(now));
         let mut state = self.state();
-        let State { engine, held, open } = &mut *state;
+        let State {
+            engine, held, open, ..
+        } = &mut *state;
         engine
             .resolve(now)
             .map(|resolved| {
                 *open = open.saturating_sub(1);
                 let (call, word) = (resolved.call, resolved.link);
-                let free = held.known(call, word);
-                Settled { word, free }
+                Settled {
+                    callee: call.callee,
+                    word,
+                    free: held.known(call.span_id, word),
+                }
             })
             .collect()
     }
@@ -347,6 +404,22 @@ impl Causes {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells the engine of a request of which no more is known than that it is in flight.
+fn tell(engine: &mut Engine<SpanContext, Known>, begun: Begun) -> Request {
+    let request = engine.begin(begun.at, inbound(&begun), begun.context);
+    engine.body_complete(begun.at, &request);
+    request
+}
+
+fn inbound(begun: &Begun) -> Inbound<'static> {
+    Inbound {
+        route: Route(0),
+        connection: begun.connection,
+        trace: trace(&begun.context),
+        tokens: &[],
     }
 }
 

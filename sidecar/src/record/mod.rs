@@ -9,11 +9,13 @@ mod exchange;
 mod held;
 mod lineage;
 mod open;
+mod propagation;
 pub mod redact;
 pub mod routes;
 mod shared;
 pub mod tls;
 mod tokens;
+mod waiting;
 
 use std::io;
 use std::net::SocketAddr;
@@ -36,11 +38,13 @@ use self::held::Free;
 use self::lineage::Lineage;
 pub use self::lineage::{Link, Reason};
 pub use self::open::{Present, Roll, Told};
+pub use self::propagation::Edge;
+use self::propagation::{Callee, Propagation};
 use self::routes::Routes;
 use self::shared::Shared;
 use crate::config::{ProcessOwner, RequestId, Settings};
 use crate::export::{Loss, Queue};
-use crate::metrics::{Direction, Metrics, Unrecorded};
+use crate::metrics::{Direction, Metrics, Tally, Unrecorded};
 use crate::owners::{Ends, Outcome, Owners};
 use crate::tap::{Observer, RequestHead};
 
@@ -65,6 +69,7 @@ pub struct Pod {
     pub roll: Arc<Roll>,
     /// What caused which call, if that is to be found out.
     causes: Option<Causes>,
+    propagation: Propagation,
     /// Who is asked which process holds a connection, if anyone.
     owners: OnceLock<Owners>,
     routes: Mutex<Routes>,
@@ -81,6 +86,7 @@ impl Pod {
             queue,
             roll: Arc::default(),
             causes,
+            propagation: Propagation::default(),
             owners: OnceLock::new(),
             routes,
         }
@@ -119,6 +125,11 @@ impl Pod {
         self.metrics.text()
     }
 
+    /// How the calls to each callee were joined to their causes.
+    pub fn edges(&self) -> Vec<Edge> {
+        self.propagation.edges()
+    }
+
     /// Says the last word on calls whose cause was not known when they left, whenever one is due. Never returns.
     pub async fn settle(&self) {
         let Some(causes) = &self.causes else {
@@ -145,6 +156,7 @@ impl Pod {
     fn settle_by(&self, causes: &Causes, now: Option<Instant>) {
         for settled in causes.settle(now) {
             self.metrics.resolved(settled.word.into());
+            self.propagation.resolved(settled.callee, settled.word.into());
             if let Some(free) = settled.free {
                 self.set_free(free);
             }
@@ -184,6 +196,7 @@ impl Pod {
 pub struct Recorder {
     pod: Arc<Pod>,
     own: Mutex<Own>,
+    tally: Arc<Tally>,
 }
 
 /// What a worker has for itself.
@@ -199,6 +212,7 @@ impl Recorder {
     pub fn new(pod: Arc<Pod>) -> Result<Self, rand::rngs::SysError> {
         let random = SmallRng::try_from_rng(&mut SysRng)?;
         Ok(Self {
+            tally: pod.metrics.tally(),
             pod,
             own: Mutex::new(Own {
                 random,
@@ -363,7 +377,7 @@ impl Observed {
 
     /// They have been written, with a request head among them.
     pub fn written(&self) {
-        self.metrics().added_latency(self.read.elapsed());
+        self.recorder.tally.added_latency(self.read.elapsed());
     }
 
     /// What the application, or whoever called it, says: whose child the request's span is.
@@ -402,7 +416,7 @@ impl Observed {
         if let Some(id) = &given {
             edits.add(REQUEST_ID, |out| out.extend_from_slice(id.as_bytes()));
         }
-        let part = self.watched(head, known, |causes, message| {
+        let part = self.watched(head, known, Callee::NOBODY, |causes, message| {
             let given = given.as_ref().map(|id| (REQUEST_ID, id.as_bytes()));
             let message = Message { given, ..*message };
             causes.request(self.read, &message, known.body, lineage.context)
@@ -419,33 +433,54 @@ impl Observed {
         head: &RequestHead<'_>,
         known: &Known<'_>,
     ) -> (Lineage, Part) {
-        if let Some(parent) = parent {
-            let lineage = self.propagated(parent);
-            let part = self.watched(head, known, |causes, message| {
-                causes.forwarded(self.read, message, &lineage.context)
-            });
-            return (lineage, part.unwrap_or(Part::Nothing));
-        }
-        let unknown = |reason| Lineage::root(self.begun(seen), Link::Unknown(Some(reason)));
-        if seen.decision().is_some() || seen.chosen_trace().is_some() {
-            return (unknown(Reason::Chosen), Part::Nothing);
-        }
-        let asked = self.watched(head, known, |causes, message| {
-            let root = self.recorder.provisional_root(causes.any_sampled());
-            let recorded = self.recorder.pod.records(&root);
-            let (part, decision) = causes.call(self.read, message, root.span_id, recorded);
-            let lineage = match decision {
-                Decision::Link(link) => {
-                    let sampled = link.parent.flags.is_sampled();
-                    let how = Link::Found(link.certainty, link.method);
-                    Lineage::child(link.parent, root.span_id, sampled, how)
-                }
-                Decision::Open => Lineage::root(root, Link::Provisional),
-                Decision::Unknown(why) => unknown(Reason::Cause(why)),
-            };
-            (lineage, part)
-        });
-        asked.unwrap_or_else(|| (unknown(Reason::Off), Part::Nothing))
+        let callee = self.recorder.pod.propagation.callee(known.authority);
+        let (lineage, part) = match parent {
+            Some(parent) => {
+                let lineage = self.propagated(parent);
+                let part = self.watched(head, known, callee, |causes, message| {
+                    causes.forwarded(self.read, message, &lineage.context)
+                });
+                (lineage, part.unwrap_or(Part::Nothing))
+            }
+            None if seen.decision().is_some() || seen.chosen_trace().is_some() => {
+                let link = Link::Unknown(Some(Reason::Chosen));
+                (Lineage::root(self.begun(seen), link), Part::Nothing)
+            }
+            None => self
+                .watched(head, known, callee, |causes, message| {
+                    self.caused(causes, message)
+                })
+                .unwrap_or_else(|| {
+                    let link = Link::Unknown(Some(Reason::Off));
+                    (Lineage::root(self.begun(seen), link), Part::Nothing)
+                }),
+        };
+        let dialect = parent.map(|parent| parent.dialect);
+        self.recorder
+            .pod
+            .propagation
+            .called(callee, lineage.link, dialect);
+        (lineage, part)
+    }
+
+    /// What caused a call that says nothing of it.
+    fn caused(&self, causes: &Causes, message: &Message<'_>) -> (Lineage, Part) {
+        let root = self.recorder.provisional_root(causes.any_sampled());
+        let recorded = self.recorder.pod.records(&root);
+        let (part, decision) = causes.call(self.read, message, root.span_id, recorded);
+        let lineage = match decision {
+            Decision::Link(link) => {
+                let sampled = link.parent.flags.is_sampled();
+                let how = Link::Found(link.certainty, link.method);
+                Lineage::child(link.parent, root.span_id, sampled, how)
+            }
+            Decision::Open => Lineage::root(root, Link::Provisional),
+            Decision::Unknown(why) => {
+                let root = self.recorder.root(None, None);
+                Lineage::root(root, Link::Unknown(Some(Reason::Cause(why))))
+            }
+        };
+        (lineage, part)
     }
 
     /// The root of a trace that begins here.
@@ -458,12 +493,14 @@ impl Observed {
         &self,
         head: &RequestHead<'_>,
         known: &Known<'_>,
+        callee: Callee,
         tell: impl FnOnce(&Causes, &Message<'_>) -> T,
     ) -> Option<T> {
         let (causes, connection) = (self.recorder.pod.causes.as_ref()?, self.connection?);
         let message = Message {
             route: self.route(causes, known),
             connection,
+            callee,
             target: &known.target,
             fields: head.fields,
             given: None,

@@ -1,17 +1,19 @@
 //! Heads of HTTP/1.x messages: where they end, what stands in them, and how the body behind them is framed.
 
+use std::mem::MaybeUninit;
+
 use arrayvec::ArrayVec;
 use span::{Edits, Field};
 
 use super::chunked::Chunked;
-use super::{parse, plain};
 use crate::tap::{RequestHead, SpliceReason, Version};
 
 /// The largest head, in bytes, that is held back or kept until it is complete.
 pub(super) const HEAD_BYTES_MAX: usize = 64 * 1024;
 
-/// So many fields of a head there is room for without asking for memory.
-pub(super) const FIELDS_USUAL: usize = 32;
+/// The most fields that a head may have, and so many that there is room for without asking for memory.
+const FIELDS_MAX: usize = 256;
+const FIELDS_USUAL: usize = 32;
 
 /// How a message's body is framed (RFC 9112, section 6.3).
 #[derive(Clone, Copy, Debug)]
@@ -73,48 +75,6 @@ pub(super) fn is_other(bytes: &[u8]) -> bool {
     !(line.ends_with(b" HTTP/1.1") || line.ends_with(b" HTTP/1.0"))
 }
 
-/// The first line of a request, and how long its head is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RequestLine<'b> {
-    pub method: &'b [u8],
-    pub target: &'b [u8],
-    pub version: Version,
-    pub length: usize,
-}
-
-/// What matters of the first line of a response, and how long its head is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct StatusLine {
-    pub status: u16,
-    pub length: usize,
-}
-
-/// The fields of a head.
-#[derive(Default)]
-pub(super) struct Fields<'b> {
-    few: ArrayVec<Field<'b>, FIELDS_USUAL>,
-    /// All of them, where they are more.
-    many: Vec<Field<'b>>,
-}
-
-impl<'b> Fields<'b> {
-    pub(super) fn extend(&mut self, headers: &[httparse::Header<'b>]) {
-        let all = headers.iter().map(|header| Field {
-            name: header.name.as_bytes(),
-            value: header.value,
-        });
-        if headers.len() <= FIELDS_USUAL {
-            self.few.extend(all);
-        } else {
-            self.many.extend(all);
-        }
-    }
-
-    pub(super) fn as_slice(&self) -> &[Field<'b>] {
-        if self.many.is_empty() { &self.few } else { &self.many }
-    }
-}
-
 /// A request head, with all that has to be known of it.
 pub(super) struct Request<'r, 'b> {
     pub bytes: &'b [u8],
@@ -123,7 +83,7 @@ pub(super) struct Request<'r, 'b> {
     pub asked: Asked,
 }
 
-/// Reads the request head that `bytes` begin with, and hands it to `then`. `None` if it is not complete.
+/// Parses the request head that `bytes` begin with, and hands it to `then`. `None` if it is not complete.
 ///
 /// Whatever two parsers might read differently is refused here, because a head seen where the server sees a body
 /// would be changed where nothing may be.
@@ -131,62 +91,87 @@ pub(super) fn request<R>(
     bytes: &[u8],
     then: impl FnOnce(Request<'_, '_>) -> R,
 ) -> Result<Option<R>, SpliceReason> {
-    let mut fields = Fields::default();
-    let line = match plain::request(bytes, &mut fields.few) {
-        Some(line) => line,
-        None => {
-            fields.few.clear();
-            match parse::request(bytes, &mut fields)? {
-                Some(line) => line,
-                None => return Ok(None),
-            }
-        }
+    let (mut few, mut many) = ([const { MaybeUninit::uninit() }; FIELDS_USUAL], Vec::new());
+    let mut request = httparse::Request::new(&mut []);
+    let mut parsed = request.parse_with_uninit_headers(bytes, &mut few);
+    if parsed == Err(httparse::Error::TooManyHeaders) {
+        many.resize_with(FIELDS_MAX, MaybeUninit::uninit);
+        request = httparse::Request::new(&mut []);
+        parsed = request.parse_with_uninit_headers(bytes, &mut many);
+    }
+    let httparse::Status::Complete(length) = parsed.map_err(refused)? else {
+        return Ok(None);
     };
-    if line.length > HEAD_BYTES_MAX {
+    let (Some(method), Some(target), Some(version), Some(bytes)) =
+        (request.method, request.path, request.version, bytes.get(..length))
+    else {
+        return Err(SpliceReason::Malformed);
+    };
+    if length > HEAD_BYTES_MAX {
         return Err(SpliceReason::HeadTooLarge);
     }
-    let fields = fields.as_slice();
+    let (mut few, mut many) = (ArrayVec::new(), Vec::new());
+    let fields = fields(request.headers, &mut few, &mut many);
+    let version = if version == 0 {
+        Version::Http10
+    } else {
+        Version::Http11
+    };
     let known = Known::read(fields);
-    let asked = match line.method {
-        b"HEAD" => Asked::Head,
-        b"CONNECT" => Asked::Connect,
+    let asked = match method {
+        "HEAD" => Asked::Head,
+        "CONNECT" => Asked::Connect,
         _ if known.upgrade => Asked::Upgrade,
         _ => Asked::Plain,
     };
-    let framing = known.request_framing(line.version)?;
+    let framing = known.request_framing(version)?;
+    let authority = known.host;
     let head = RequestHead {
-        method: line.method,
-        target: line.target,
-        authority: known.host,
-        version: line.version,
+        method: method.as_bytes(),
+        target: target.as_bytes(),
+        authority,
+        version,
         fields,
     };
     Ok(Some(then(Request {
-        bytes: bytes.get(..line.length).unwrap_or(bytes),
+        bytes,
         head: &head,
         framing,
         asked,
     })))
 }
 
-/// Reads the response head that `bytes` begin with, and hands its length, status and fields to `then`. `None` if it is
+/// Parses the response head that `bytes` begin with, and hands its length, status and fields to `then`. `None` if it is
 /// not complete.
 pub(super) fn response<R>(
     bytes: &[u8],
     then: impl FnOnce(usize, u16, &[Field<'_>]) -> R,
 ) -> Result<Option<R>, SpliceReason> {
-    let mut fields = Fields::default();
-    let line = match plain::response(bytes, &mut fields.few) {
-        Some(line) => line,
-        None => {
-            fields.few.clear();
-            match parse::response(bytes, &mut fields)? {
-                Some(line) => line,
-                None => return Ok(None),
-            }
-        }
+    let (mut few, mut many) = ([const { MaybeUninit::uninit() }; FIELDS_USUAL], Vec::new());
+    // nothing is changed in a response, so old folded fields may be read as leniently as clients do
+    let mut parser = httparse::ParserConfig::default();
+    parser
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .allow_spaces_after_header_name_in_responses(true);
+    let mut response = httparse::Response::new(&mut []);
+    let mut parsed = parser.parse_response_with_uninit_headers(&mut response, bytes, &mut few);
+    if parsed == Err(httparse::Error::TooManyHeaders) {
+        many.resize_with(FIELDS_MAX, MaybeUninit::uninit);
+        response = httparse::Response::new(&mut []);
+        parsed = parser.parse_response_with_uninit_headers(&mut response, bytes, &mut many);
+    }
+    let httparse::Status::Complete(length) = parsed.map_err(refused)? else {
+        return Ok(None);
     };
-    Ok(Some(then(line.length, line.status, fields.as_slice())))
+    let Some(status) = response.code else {
+        return Err(SpliceReason::Malformed);
+    };
+    let (mut few, mut many) = (ArrayVec::new(), Vec::new());
+    Ok(Some(then(
+        length,
+        status,
+        fields(response.headers, &mut few, &mut many),
+    )))
 }
 
 /// How the body of a response is framed.
@@ -310,6 +295,31 @@ pub(super) fn write(
         out.truncate(begin);
         SpliceReason::Malformed
     })
+}
+
+fn fields<'s, 'b>(
+    headers: &[httparse::Header<'b>],
+    few: &'s mut ArrayVec<Field<'b>, FIELDS_USUAL>,
+    many: &'s mut Vec<Field<'b>>,
+) -> &'s [Field<'b>] {
+    let all = headers.iter().map(|header| Field {
+        name: header.name.as_bytes(),
+        value: header.value,
+    });
+    if headers.len() <= FIELDS_USUAL {
+        few.extend(all);
+        few
+    } else {
+        many.extend(all);
+        many
+    }
+}
+
+fn refused(error: httparse::Error) -> SpliceReason {
+    match error {
+        httparse::Error::TooManyHeaders => SpliceReason::HeadTooLarge,
+        _ => SpliceReason::Malformed,
+    }
 }
 
 #[cfg(test)]

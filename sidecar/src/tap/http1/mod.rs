@@ -6,8 +6,6 @@
 
 mod chunked;
 mod head;
-mod parse;
-mod plain;
 
 use std::collections::VecDeque;
 
