@@ -13,6 +13,21 @@ USERS = int(os.environ.get("USERS", "8"))
 THINK = float(os.environ.get("THINK_MS", "20")) / 1000
 
 
+def wait_for(front):
+    """Until it answers as it should, and so do those that it calls."""
+    while True:
+        connection = http.client.HTTPConnection(front, 8080, timeout=30)
+        try:
+            connection.request("GET", f"/fan/{secrets.token_hex(8)}")
+            if connection.getresponse().status == 200:
+                return
+        except (OSError, http.client.HTTPException):
+            pass
+        finally:
+            connection.close()
+        time.sleep(0.5)
+
+
 def person(front, number):
     chance = random.Random(number)
     connection = http.client.HTTPConnection(front, 8080, timeout=30)
@@ -26,6 +41,8 @@ def person(front, number):
             connection.close()
 
 
+for front in FRONTS:
+    wait_for(front)
 for front in FRONTS:
     started = time.monotonic()
     people = [threading.Thread(target=person, args=(front, number)) for number in range(USERS)]
