@@ -74,7 +74,11 @@ impl Calibration {
         for (class, end) in self.classes.iter().zip(CLASSES) {
             let here = doubt.min(end);
             let measured = (BELIEVE_AFTER.mul_add(here, class.wrong)) / (BELIEVE_AFTER + class.calls);
-            let spread = if class.doubt > 0.0 { here * class.calls / class.doubt } else { 1.0 };
+            let spread = if class.doubt > 0.0 {
+                here * class.calls / class.doubt
+            } else {
+                1.0
+            };
             worst = worst.max(measured * spread.clamp(0.3, 3.0));
             if doubt <= end {
                 break;

@@ -27,8 +27,8 @@ const WITHHELD: u64 = 8;
 /// Speaks against what is impossible: a logarithm of a factor.
 const IMPOSSIBLE: f64 = -40.0;
 
-/// Evidence against which everything else speaks at such odds is not believed to be exact.
-const ABSURD: f64 = 1e-7;
+/// Speaks for what is exact, unless it is hardly possible by everything else: a logarithm of a factor.
+const EXACT: f64 = 16.0;
 
 /// The least share with which the only candidate is an exact one.
 const PLAIN: f64 = 0.99;
@@ -327,7 +327,8 @@ impl<P: Copy, C> Engine<P, C> {
             suspects,
             said: self.said(&echoes, &left.blind),
             same_process,
-            guess: (in_flight > 1).then(|| (best, cautious(share * (1.0 - left.lost), self.experience(best)))),
+            guess: (in_flight > 1)
+                .then(|| (best, cautious(share * (1.0 - left.lost), self.experience(best)))),
             certain,
             withheld,
             values: Vec::new(),
@@ -406,7 +407,11 @@ impl<P: Copy, C> Engine<P, C> {
         let now = self.pass(now);
         let let_go = self.joint.let_go(now);
         for held in self.requests.iter_mut().flatten() {
-            if held.followed.number().is_some_and(|number| let_go & bit(number) != 0) {
+            if held
+                .followed
+                .number()
+                .is_some_and(|number| let_go & bit(number) != 0)
+            {
                 held.followed = Follow::NoLonger;
             }
         }
@@ -436,7 +441,7 @@ impl<P: Copy, C> Engine<P, C> {
                 Parents::Several(_) => Decision::Unknown(Unknown::Ambiguous),
             };
         }
-        if let Some(place) = self.exact_echo(echoes, left) {
+        if let Some(place) = self.exact_echo(echoes) {
             return self.link(place, Certainty::Exact, Method::Echo);
         }
         if self.unseen > 0 {
@@ -627,7 +632,11 @@ impl<P: Copy, C> Engine<P, C> {
 
     /// The followed requests in flight, one bit each.
     fn followed_in_flight(&self) -> u64 {
-        let followed = self.requests.iter().flatten().filter_map(|held| held.followed.number());
+        let followed = self
+            .requests
+            .iter()
+            .flatten()
+            .filter_map(|held| held.followed.number());
         followed.fold(0, |set, followed| set | bit(followed))
     }
 
@@ -682,7 +691,7 @@ impl<P: Copy, C> Engine<P, C> {
             match echo.holder {
                 Holder::Request(place) => {
                     if let Some(followed) = self.followed_at(place) {
-                        hints.add(followed, echo.factor);
+                        hints.add(followed, if echo.exact { EXACT } else { echo.factor });
                     }
                 }
                 Holder::Call(call) => hints.like = Some((call, echo.factor)),
@@ -705,15 +714,15 @@ impl<P: Copy, C> Engine<P, C> {
             Some(Parents::One { place, .. }) => self.followed_at(place),
             Some(_) => None,
             None => {
-                let echoed = self.exact_echo(echoes, None);
+                let echoed = self.exact_echo(echoes);
                 let echoed = echoed.and_then(|place| self.followed_at(place));
                 echoed.or(same_process.filter(|_| self.owners.is_exact()))
             }
         }
     }
 
-    /// The request to which values point that almost never lie, unless they contradict each other, or everything else.
-    fn exact_echo(&self, echoes: &[Echo], left: Option<&Left>) -> Option<usize> {
+    /// The request to which values point that almost never lie, unless they contradict each other.
+    fn exact_echo(&self, echoes: &[Echo]) -> Option<usize> {
         let mut found = None;
         for echo in echoes.iter().filter(|echo| echo.exact) {
             let Holder::Request(place) = echo.holder else {
@@ -724,11 +733,7 @@ impl<P: Copy, C> Engine<P, C> {
             }
             found = Some(place);
         }
-        let absurd = |followed: usize, left: &Left| left.blind.share(followed) < ABSURD && left.lost < PLAIN;
-        match (found.and_then(|place| self.followed_at(place)), left) {
-            (Some(followed), Some(left)) if absurd(followed, left) => None,
-            _ => found,
-        }
+        found
     }
 
     /// The only one of these followed requests that has the same process, if the others have others.

@@ -103,7 +103,10 @@ pub(crate) fn merge(hypotheses: &mut Vec<Hypothesis>, spare: &mut Vec<Hypothesis
     while index < hypotheses.len() {
         let mark = marks.get(index);
         let earlier = marks.iter().take(index).position(|known| Some(known) == mark);
-        let same = match (earlier.and_then(|earlier| hypotheses.get(earlier)), hypotheses.get(index)) {
+        let same = match (
+            earlier.and_then(|earlier| hypotheses.get(earlier)),
+            hypotheses.get(index),
+        ) {
             (Some(earlier), Some(this)) => earlier.is_same(this),
             _ => false,
         };

@@ -147,9 +147,15 @@ impl Joint {
             return;
         }
         followed.responded = Some(moment);
-        self.happens(now, model, |_| request, Next::Respond, |doing| {
-            doing.responded(now);
-        });
+        self.happens(
+            now,
+            model,
+            |_| request,
+            Next::Respond,
+            |doing| {
+                doing.responded(now);
+            },
+        );
         self.free_worker(moment, request);
     }
 
@@ -210,7 +216,11 @@ impl Joint {
             complete: None,
             settled: false,
             lost,
-            suspects: if leave.hidden { None } else { Some(running.count_ones()) },
+            suspects: if leave.hidden {
+                None
+            } else {
+                Some(running.count_ones())
+            },
             places,
         };
         set(&mut self.calls, call, Some(made));
@@ -285,12 +295,7 @@ impl Joint {
 
     /// Says the last word on calls of which nothing more can be found out, and learns from requests of whose calls that
     /// is true. Calls made before `late` are settled in any case.
-    pub(crate) fn settle(
-        &mut self,
-        now: Nanos,
-        model: &mut Model,
-        late: Nanos,
-    ) -> Vec<Settled> {
+    pub(crate) fn settle(&mut self, now: Nanos, model: &mut Model, late: Nanos) -> Vec<Settled> {
         let running = self.set_of(|request| request.ended.is_none());
         self.bring_up_to(now, model, running);
         let suspects: Vec<u64> = (0..self.calls.len()).map(|call| self.suspects(call)).collect();
@@ -393,7 +398,11 @@ impl Joint {
     /// calls are let through.
     fn workers(&self) -> usize {
         let count = self.workers.count();
-        if self.gate.limit().is_some_and(|limit| count <= limit) { usize::MAX } else { count }
+        if self.gate.limit().is_some_and(|limit| count <= limit) {
+            usize::MAX
+        } else {
+            count
+        }
     }
 
     /// A request needs no worker any more: the one that came first of those that wait for one gets it.

@@ -33,7 +33,11 @@ impl Jump {
             return Self(0);
         }
         let class = 64_u32.saturating_sub(later.leading_zeros()).saturating_sub(13) / 2;
-        Self((class as u8).saturating_add(1).min(MEANINGLESS.0.saturating_sub(1)))
+        Self(
+            (class as u8)
+                .saturating_add(1)
+                .min(MEANINGLESS.0.saturating_sub(1)),
+        )
     }
 
     /// Over nothing.
@@ -98,7 +102,11 @@ impl Order {
         self.calls += 1.0;
         let fade = if self.calls > FADE_AT { 0.5 } else { 1.0 };
         self.calls *= fade;
-        let sums = self.seen.iter_mut().zip(&mut self.expected).zip(&mut self.factors);
+        let sums = self
+            .seen
+            .iter_mut()
+            .zip(&mut self.expected)
+            .zip(&mut self.factors);
         for (((sum, expected_so_far), factor), (seen, expected)) in
             sums.zip(seen.iter().zip(&places.expected))
         {

@@ -147,7 +147,8 @@ pub(crate) fn split(
         });
     }
     for child in children.iter_mut() {
-        let (Some(hypothesis), Some((first, ready))) = (hypotheses.get(child.of), queues.get(child.of)) else {
+        let (Some(hypothesis), Some((first, ready))) = (hypotheses.get(child.of), queues.get(child.of))
+        else {
             continue;
         };
         child.now += hypothesis.now;
