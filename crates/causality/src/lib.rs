@@ -12,7 +12,6 @@ mod event;
 mod gate;
 mod hash;
 mod hypothesis;
-mod in_flight;
 mod joint;
 mod link;
 mod model;
@@ -26,7 +25,6 @@ mod workers;
 
 pub use engine::{Call, Engine, Request, Settings, Unseen};
 pub use event::{Callee, Connection, Inbound, Nanos, Outbound, Process, Route, Token, Trace};
-pub use in_flight::{Cause, InFlight, Ticket};
 pub use link::{Certainty, Decision, Link, Method, Resolved, Unknown};
 
 /// The most values of one message that are looked at.

@@ -6,6 +6,16 @@
 /// program may run as it: whatever does escapes the mesh.
 pub const SIDECAR_UID: u32 = 7117;
 
+/// What things are called where meshtrace is installed in Kubernetes, unless whoever installs it says otherwise.
+pub mod installed {
+    /// The namespace of the operator and the collector.
+    pub const NAMESPACE: &str = "meshtrace";
+    /// The sidecar's image; its tag is the version.
+    pub const SIDECAR_IMAGE: &str = "meshtrace/sidecar";
+    /// Where sidecars send their spans.
+    pub const COLLECTOR: &str = "http://meshtrace-collector.meshtrace:4317";
+}
+
 /// TCP ports of the sidecar and of the collector.
 pub mod port {
     /// The sidecar takes connections here that were on their way into the pod.
@@ -40,6 +50,12 @@ pub mod env {
     pub const SAMPLING: &str = "MESHTRACE_SAMPLING";
     /// `propagate`: dialects to write always, besides those a request already speaks.
     pub const PROPAGATE: &str = "MESHTRACE_PROPAGATE";
+    /// `propagate-inferred`: which links are made where the application forwards no context.
+    pub const PROPAGATE_INFERRED: &str = "MESHTRACE_PROPAGATE_INFERRED";
+    /// `request-id`: whether requests are given an id that have none.
+    pub const REQUEST_ID: &str = "MESHTRACE_REQUEST_ID";
+    /// `process-owner`: whether it is looked up which process holds a connection.
+    pub const PROCESS_OWNER: &str = "MESHTRACE_PROCESS_OWNER";
     /// `routes`: route templates, separated by commas.
     pub const ROUTES: &str = "MESHTRACE_ROUTES";
     /// `opaque_ports`: ports whose bytes are not looked at, separated by commas.

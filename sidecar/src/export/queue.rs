@@ -3,8 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use otlp::encode::{self, SpanEncoder};
 use tokio::sync::Notify;
+
+/// How far the last span of a batch may reach beyond its size before the batch has to grow.
+const LAST_SPAN_BYTES: usize = 4 * 1024;
 
 /// Spans that wait to be sent, already encoded and gathered into batches.
 #[derive(Debug)]
@@ -20,6 +24,8 @@ struct Batches {
     /// Oldest first; spans are added to the last one.
     waiting: VecDeque<Batch>,
     bytes: usize,
+    /// What the last full batch was written in, for the next one. Under load two of them take turns.
+    spare: Option<Vec<u8>>,
 }
 
 /// Encoded spans that are sent together.
@@ -61,7 +67,10 @@ impl Queue {
             .back()
             .is_none_or(|last| last.bytes.len() >= self.batch_bytes)
         {
-            batches.waiting.push_back(Batch::default());
+            // a buffer that grows is copied again and again
+            let room = || Vec::with_capacity(self.batch_bytes + LAST_SPAN_BYTES);
+            let bytes = batches.spare.take().unwrap_or_else(room);
+            batches.waiting.push_back(Batch { bytes, spans: 0 });
         }
         let Some(last) = batches.waiting.back_mut() else {
             return Err(Full);
@@ -71,6 +80,8 @@ impl Queue {
         last.spans += 1;
         let after = last.bytes.len();
         batches.bytes += after - before;
+        drop(batches);
+        // whoever is woken asks for the lock at once
         if before < self.batch_bytes && after >= self.batch_bytes {
             self.full.notify_one();
         }
@@ -82,9 +93,18 @@ impl Queue {
         self.pop_if(|batch| batch.bytes.len() >= self.batch_bytes)
     }
 
-    /// The oldest batch, full or not.
+    /// The oldest batch, full or not. Gives the spare buffer up: spans come slowly, or there will be another soon.
     pub fn pop(&self) -> Option<Batch> {
+        self.lock().spare = None;
         self.pop_if(|_| true)
+    }
+
+    /// Takes back what a full batch was written in, if nobody else holds it, so that the next one can be.
+    pub fn recycle(&self, mut sent: Bytes) {
+        if sent.is_unique() {
+            sent.clear();
+            self.lock().spare = Some(sent.into());
+        }
     }
 
     fn pop_if(&self, wanted: impl FnOnce(&Batch) -> bool) -> Option<Batch> {
@@ -141,6 +161,22 @@ mod tests {
         assert_eq!(queue.push(&span("12345678")), Err(Full));
         assert_eq!(queue.pop().unwrap().spans, 2);
         assert_eq!(queue.push(&span("12345678")), Ok(()));
+    }
+
+    #[test]
+    fn what_a_full_batch_was_written_in_is_used_again() {
+        let queue = Queue::new(1000, 20);
+        let mut places = Vec::new();
+        for _ in 0..4 {
+            queue.push(&span("12345678")).unwrap();
+            queue.push(&span("12345678")).unwrap();
+            let sent = Bytes::from(queue.pop_full().unwrap().bytes);
+            places.push(sent.as_ptr());
+            queue.recycle(sent);
+        }
+        assert!(places.iter().all(|place| *place == places[0]));
+        queue.push(&span("12345678")).unwrap();
+        assert_eq!(queue.pop().unwrap().spans, 1);
     }
 
     #[test]
