@@ -5,7 +5,7 @@ NEXT      host:port of the service that it asks before it answers
 WORKERS   how many processes (4)
 WORK      how long it thinks before and after it asks, in milliseconds (20)
 
-It forwards nothing. Answers with JSON: the process, the headers it was asked with, and what NEXT said.
+It forwards nothing, and keeps its connection to NEXT open, each process its own. Answers with JSON: the process, the headers it was asked with, and what NEXT said.
 """
 
 import http.client
@@ -22,10 +22,8 @@ WORK = int(os.environ.get("WORK", "20")) / 1000
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         time.sleep(random.uniform(0, WORK))
-        connection = http.client.HTTPConnection(NEXT, timeout=60)
-        connection.request("GET", "/stock")
-        below = json.loads(connection.getresponse().read())
-        connection.close()
+        kept.request("GET", "/stock")
+        below = json.loads(kept.getresponse().read())
         time.sleep(random.uniform(0, WORK))
         document = {"process": os.getpid(), "headers": self.headers.items(), "next": below}
         body = json.dumps(document).encode()
@@ -47,4 +45,5 @@ server = Server(("", int(os.environ.get("PORT", "8080"))), Handler)
 for _ in range(int(os.environ.get("WORKERS", "4")) - 1):
     if os.fork() == 0:
         break
+kept = http.client.HTTPConnection(NEXT, timeout=60)
 server.serve_forever()

@@ -58,7 +58,7 @@ fn ask(mesh: &Mesh, customers: usize, requests: usize) -> Vec<Truth> {
     })
 }
 
-/// How the calls of `front` were joined, by kind. None of them to another request than its own.
+/// How the calls of `front` were joined, by kind; `wrong`, if to another request than their own.
 fn judge(mesh: &Mesh, truths: &[Truth]) -> BTreeMap<String, usize> {
     let spans = 3 * truths.len();
     let traces = mesh.eventually("every span", |mesh| {
@@ -70,16 +70,14 @@ fn judge(mesh: &Mesh, truths: &[Truth]) -> BTreeMap<String, usize> {
         let (trace, answers) = find(&traces, &truth.below.span);
         let call = trace.spans.iter().find(|span| span.is_parent_of(answers));
         let call = call.unwrap_or_else(|| panic!("what is below is read with its call: {trace:#?}"));
-        match &call.parent {
-            Some(parent) => {
-                assert_eq!(
-                    (parent, &trace.id),
-                    (&truth.above.span, &truth.above.trace),
-                    "{call:#?}"
-                );
+        let kind = match &call.parent {
+            Some(parent) if (parent, &trace.id) == (&truth.above.span, &truth.above.trace) => call.link(),
+            Some(_) => "wrong",
+            None => {
+                assert_ne!(call.tag("meshtrace.link.reason"), "", "{call:#?}");
+                call.link()
             }
-            None => assert_ne!(call.tag("meshtrace.link.reason"), "", "{call:#?}"),
-        }
+        };
         let provisional = call.tag("meshtrace.provisional_trace_id");
         let other = if trace.id == truth.below.trace {
             ""
@@ -87,7 +85,7 @@ fn judge(mesh: &Mesh, truths: &[Truth]) -> BTreeMap<String, usize> {
             &truth.below.trace
         };
         assert_eq!(provisional, other, "{call:#?}");
-        *kinds.entry(call.link().to_owned()).or_default() += 1;
+        *kinds.entry(kind.to_owned()).or_default() += 1;
     }
     kinds
 }
@@ -110,8 +108,9 @@ services:
     };
     let truths = ask(&mesh, 6, 30);
     let kinds = judge(&mesh, &truths);
-    eprintln!("{kinds:?}");
-    assert_eq!(kinds.values().sum::<usize>(), 180);
+    // a link that is inferred may be wrong once in a hundred times
+    let wrong = kinds.get("wrong").copied().unwrap_or_default();
+    assert!(wrong * 100 <= truths.len(), "{kinds:?}");
 }
 
 #[test]
@@ -127,6 +126,11 @@ services:
     };
     let truths = ask(&mesh, 6, 30);
     let kinds = judge(&mesh, &truths);
-    eprintln!("{kinds:?}");
-    assert_eq!(kinds.values().sum::<usize>(), 180);
+    let joined = |kind| kinds.get(kind).copied().unwrap_or_default();
+    // the first calls leave before anyone has looked
+    assert!(
+        joined("exact") > 0 && joined("exact") + joined("inferred") > truths.len() / 2,
+        "{kinds:?}"
+    );
+    assert_eq!(joined("wrong"), 0, "{kinds:?}");
 }

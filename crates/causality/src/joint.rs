@@ -27,7 +27,7 @@ pub(crate) const CALLS: usize = 250;
 
 /// The most hypotheses, and the most states of requests that are looked at for one decision.
 const HYPOTHESES: usize = 128;
-const LOOKS: usize = 640;
+const LOOKS: usize = 512;
 
 /// So many hypotheses there may be however many requests are in flight.
 const HYPOTHESES_MIN: usize = 4;
@@ -65,6 +65,8 @@ pub(crate) struct Joint {
     /// The requests that need a worker, in the order in which they came.
     arrivals: Vec<usize>,
     events: u64,
+    /// Whether what was learned until now was learned without knowing of a limit.
+    unlearn: bool,
 }
 
 impl Joint {
@@ -80,6 +82,7 @@ impl Joint {
             workers: Workers::new(),
             arrivals: Vec::new(),
             events: 0,
+            unlearn: false,
         }
     }
 
@@ -97,6 +100,7 @@ impl Joint {
     /// All of a request is there: its program can begin with it, if it has a worker.
     pub(crate) fn body_complete(&mut self, now: Nanos, model: &Model, request: usize) {
         let moment = self.moment(now);
+        let workers = self.workers();
         let Some(Some(followed)) = self.requests.get_mut(request) else {
             return;
         };
@@ -105,7 +109,7 @@ impl Joint {
         }
         followed.body = Some(moment);
         self.arrivals.push(request);
-        followed.waits = self.arrivals.len() > self.workers.count();
+        followed.waits = self.arrivals.len() > workers;
         self.happens(
             now,
             model,
@@ -182,7 +186,7 @@ impl Joint {
             &leaving,
         );
         self.grow(call, now, callee);
-        self.gate.called();
+        self.unlearn |= self.gate.called();
         let active = self.hypotheses.first().map_or(0, Hypothesis::active);
         self.workers.learn(active, self.arrivals.len());
         for made in self.calls.iter_mut().flatten() {
@@ -195,6 +199,7 @@ impl Joint {
             complete: None,
             settled: false,
             lost: asked.lost,
+            in_flight: running.count_ones(),
             places: asked.places,
         };
         set(&mut self.calls, call, Some(made));
@@ -281,6 +286,9 @@ impl Joint {
             }
             say(Settled { call, shares });
         }
+        if std::mem::take(&mut self.unlearn) {
+            model.unlearn();
+        }
         for request in 0..self.requests.len() {
             self.learn_from(model, request, &suspects);
         }
@@ -356,10 +364,18 @@ impl Joint {
         }
     }
 
+    /// How many requests are worked on at a time. That no more than so many make calls has another reason if no more
+    /// calls are let through.
+    fn workers(&self) -> usize {
+        let count = self.workers.count();
+        if self.gate.limit().is_some_and(|limit| count <= limit) { usize::MAX } else { count }
+    }
+
     /// A request needs no worker any more: the one that came first of those that wait for one gets it.
     fn free_worker(&mut self, moment: Moment, request: usize) {
         self.arrivals.retain(|arrival| *arrival != request);
-        for request in self.arrivals.iter().take(self.workers.count()) {
+        let workers = self.workers();
+        for request in self.arrivals.iter().take(workers) {
             let Some(Some(followed)) = self.requests.get_mut(*request) else {
                 continue;
             };
@@ -494,7 +510,7 @@ impl Joint {
             if weight >= WORTH_LEARNING {
                 let calls = hypothesis.calls_of(request);
                 let calls = calls.filter_map(|call| self.calls.get(call)?.as_ref());
-                story::learn(model, followed, calls, weight as f32);
+                story::learn(model, followed, calls, weight);
             }
         }
         if let Some(Some(followed)) = self.requests.get_mut(request) {

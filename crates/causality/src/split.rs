@@ -8,7 +8,7 @@ use crate::order::{Jump, Order, Places};
 use crate::shares::{Hints, REQUESTS, Shares};
 
 /// Hypotheses whose weight is less than the best one's by this factor, as a logarithm, are dropped.
-pub(crate) const HOPELESS: f64 = 16.0;
+pub(crate) const HOPELESS: f64 = 11.0;
 
 /// Speaks against a request that waits for a worker: a logarithm of a factor.
 const WAITS: f64 = -5.0;
@@ -99,18 +99,22 @@ pub(crate) fn split(
         hypothesis.now = hypothesis.weight;
         queues.push((Nanos::MAX, 0_u32));
     }
+    let mut looks: Vec<Look> = Vec::new();
     for request in requests(leaving.running) {
         let waits = leaving.waiting & (1 << request) != 0;
-        let mut known: Option<Look> = None;
+        looks.clear();
         for ((of, hypothesis), queue) in hypotheses.iter_mut().enumerate().zip(&mut queues) {
             let Some(doing) = hypothesis.doing(request) else {
                 continue;
             };
-            let look = match known {
-                Some(look) if look.doing == *doing => look,
-                _ => Look::at(doing, model, leaving, waits),
+            let look = match looks.iter().rev().find(|look| look.doing == *doing) {
+                Some(look) => *look,
+                None => {
+                    let look = Look::at(doing, model, leaving, waits);
+                    looks.push(look);
+                    look
+                }
             };
-            known = Some(look);
             if look.ready {
                 queue.0 = queue.0.min(doing.ready);
                 queue.1 = queue.1.saturating_add(1);
@@ -170,13 +174,17 @@ fn keep(children: &mut Vec<Child>, most: usize, order: &Order) -> Split {
     children.retain(|child| {
         let with = child.now - best;
         let without = child.now - child.hint - best_blind;
-        if without > -HOPELESS {
+        let hinted = child.hint != 0.0 || best != best_blind;
+        if hinted && without > -HOPELESS {
             blind.add(child.parent.into(), without.exp());
         }
         if with < -HOPELESS {
             return false;
         }
         let share = with.exp();
+        if !hinted {
+            blind.add(child.parent.into(), share);
+        }
         all += share;
         shares.add(child.parent.into(), share);
         places.expect(child.jump, share * (-order.factor(child.jump)).exp());

@@ -55,16 +55,19 @@ pub(crate) struct Made {
     pub(crate) settled: bool,
     /// The share of weight that was dropped for want of room since it was made.
     pub(crate) lost: f64,
+    /// How many requests were in flight when it was made.
+    pub(crate) in_flight: u32,
     /// Where each request stood in the queue when it was made.
     pub(crate) places: Places,
 }
 
-/// Has the model learn from a request's story with these calls as its own.
+/// Has the model learn from a request's story with these calls as its own. It counts less the more requests there were in
+/// flight, and so the more others there were whose calls these may have been.
 pub(crate) fn learn<'a>(
     model: &mut Model,
     followed: &Followed,
     calls: impl Iterator<Item = &'a Made>,
-    weight: f32,
+    probability: f64,
 ) {
     enum Did {
         Body,
@@ -76,15 +79,19 @@ pub(crate) fn learn<'a>(
         Ended,
     }
     let mut story: Vec<(Moment, Did)> = Vec::new();
+    let mut in_flight = Vec::new();
     story.extend(followed.body.map(|moment| (moment, Did::Body)));
     story.extend(followed.taken_up.map(|moment| (moment, Did::TakenUp)));
     story.extend(followed.responded.map(|moment| (moment, Did::Responded)));
     story.extend(followed.ended.map(|moment| (moment, Did::Ended)));
     for made in calls {
+        in_flight.push(f64::from(made.in_flight));
         story.push((made.at, Did::Call(made.callee)));
         story.extend(made.answered.map(|moment| (moment, Did::Answered)));
         story.extend(made.complete.map(|moment| (moment, Did::Complete)));
     }
+    let others = in_flight.iter().sum::<f64>() / in_flight.len().max(1) as f64;
+    let weight = (probability / others.max(1.0)) as f32;
     story.sort_unstable_by_key(|(moment, _)| *moment);
 
     let mut doing = Doing::begun(followed.begun.at, followed.route);

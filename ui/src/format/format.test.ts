@@ -33,8 +33,9 @@ describe('durations', () => {
   });
 
   test('ticks stand at round places within the span', () => {
-    expect(ticks(2400, 5)).toEqual([0, 500, 1000, 1500, 2000]);
-    expect(ticks(0, 5)).toEqual([0]);
+    expect(ticks(0, 2400, 5)).toEqual([0, 500, 1000, 1500, 2000]);
+    expect(ticks(130, 270, 3)).toEqual([150, 200, 250]);
+    expect(ticks(5, 5, 5)).toEqual([]);
   });
 });
 
