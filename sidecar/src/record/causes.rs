@@ -4,14 +4,15 @@
 //! request that comes in, and oftener only in a pod whose application makes calls without a context of their own: only
 //! there values are hashed, and only there it matters when a body was complete and an answer had begun.
 
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use causality::{
-    Call, Callee, Connection, Decision, Engine, Inbound, Nanos, Outbound, Process, Request, Route, Settings,
-    Trace, Unknown, Unseen,
+    Call, Callee, Certainty, Connection, Decision, Engine, Inbound, Link, Method, Nanos, Outbound, Process,
+    Request, Route, Settings, Trace, Unknown, Unseen,
 };
 use otlp::encode::SpanEncoder;
 use span::{Field, SpanContext, SpanId};
@@ -50,8 +51,18 @@ pub(super) struct Causes {
 struct State {
     engine: Engine<SpanContext, Known>,
     held: Held,
+    /// Requests in flight by their ids, hashed. There are no more than the engine remembers.
+    names: HashMap<u64, Named>,
     /// Calls on which the last word has not been said.
     open: usize,
+}
+
+/// The requests in flight that have one id.
+#[derive(Clone, Copy, Debug, Default)]
+struct Named {
+    /// The only one there has been.
+    only: Option<SpanContext>,
+    requests: usize,
 }
 
 /// What a call is known by.
@@ -78,6 +89,8 @@ pub(super) struct InFlight {
     listed: bool,
     /// The engine is told how it goes on.
     followed: bool,
+    /// Its id, hashed, if that is remembered.
+    name: Option<u64>,
 }
 
 /// A message, as far as it matters here.
@@ -90,8 +103,8 @@ pub(super) struct Message<'a> {
     pub(super) callee: propagation::Callee,
     pub(super) target: &'a Target<'a>,
     pub(super) fields: &'a [Field<'a>],
-    /// The sidecar gives it this header and value.
-    pub(super) given: Option<(&'static str, &'a [u8])>,
+    /// Its `x-request-id`, be it the sidecar's own.
+    pub(super) request_id: Option<&'a [u8]>,
 }
 
 /// A last word that has been said.
@@ -104,9 +117,13 @@ pub(super) struct Settled {
 
 impl Causes {
     pub(super) fn new(settings: Settings) -> Self {
+        let mut engine = Engine::new(settings);
+        // from here on, that nothing happens is something to learn from
+        drop(engine.resolve(1));
         let state = State {
-            engine: Engine::new(settings),
+            engine,
             held: Held::default(),
+            names: HashMap::new(),
             open: 0,
         };
         Self {
@@ -182,7 +199,13 @@ impl Causes {
             trace: trace(&context),
             tokens: tokens.as_ref().map(Tokens::as_slice).unwrap_or_default(),
         };
+        let name = message.request_id.filter(|_| followed).map(|id| self.hash(id));
         let mut state = self.state();
+        if let Some(name) = name {
+            let named = state.names.entry(name).or_default();
+            named.only = (named.requests == 0).then_some(context);
+            named.requests += 1;
+        }
         let request = state.engine.begin(now, inbound, context);
         if !(followed && body) {
             state.engine.body_complete(now, &request);
@@ -192,6 +215,7 @@ impl Causes {
             sampled,
             listed,
             followed,
+            name,
         })
     }
 
@@ -226,19 +250,28 @@ impl Causes {
         // a value that one request alone has may be in another as well whose values are not known
         let comparable = self.unlisted.load(Ordering::Relaxed) == 0;
         let tokens = comparable.then(|| self.tokens(message));
+        let name = message.request_id.filter(|_| comparable).map(|id| self.hash(id));
+        let mut state = self.state();
+        let named = name.and_then(|name| state.names.get(&name)?.only);
         let outbound = Outbound {
             callee: Callee(message.route),
             connection: message.connection,
-            forwarded: None,
+            // who copies the id says as much as who forwards the context
+            forwarded: named.as_ref().map(trace),
             tokens: tokens.as_ref().map(Tokens::as_slice).unwrap_or_default(),
         };
         let known_by = Known {
             span_id,
             callee: message.callee,
         };
-        let mut state = self.state();
         let (call, mut decision) = state.engine.call(now_nanos, outbound, known_by);
-        if decision == Decision::Open {
+        if let Some(parent) = named {
+            decision = Decision::Link(Link {
+                parent,
+                certainty: Certainty::Exact,
+                method: Method::Echo,
+            });
+        } else if decision == Decision::Open {
             state.open += 1;
             if recorded && !state.held.open(span_id) {
                 decision = Decision::Unknown(Unknown::TooMany);
@@ -294,7 +327,16 @@ impl Causes {
                     .fetch_sub(usize::from(flight.sampled), Ordering::Relaxed);
                 self.unlisted
                     .fetch_sub(usize::from(!flight.listed), Ordering::Relaxed);
-                self.state().engine.end(self.nanos(now), flight.request);
+                let mut state = self.state();
+                if let Some(name) = flight.name
+                    && let Some(named) = state.names.get_mut(&name)
+                {
+                    named.requests = named.requests.saturating_sub(1);
+                    if named.requests == 0 {
+                        state.names.remove(&name);
+                    }
+                }
+                state.engine.end(self.nanos(now), flight.request);
             }
             Part::Call(call) => self.state().engine.end_call(self.nanos(now), call),
             Part::Nothing => {}
@@ -310,7 +352,9 @@ impl Causes {
     pub(super) fn settle(&self, now: Option<Instant>) -> Vec<Settled> {
         let now = now.map_or(Nanos::MAX, |now| self.nanos(now));
         let mut state = self.state();
-        let State { engine, held, open } = &mut *state;
+        let State {
+            engine, held, open, ..
+        } = &mut *state;
         engine
             .resolve(now)
             .map(|resolved| {
@@ -348,11 +392,7 @@ impl Causes {
     }
 
     fn tokens(&self, message: &Message<'_>) -> Tokens {
-        let mut tokens = Tokens::of_request(&self.key, message.target, message.fields);
-        if let Some((name, value)) = message.given {
-            tokens.take_header(&self.key, name, value);
-        }
-        tokens
+        Tokens::of_request(&self.key, message.target, message.fields)
     }
 
     fn expect_more(&self, now: Nanos) {
