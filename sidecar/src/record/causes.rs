@@ -1,8 +1,8 @@
 //! What one pod knows of causes: the engine, told of every request and call, and the spans that wait for its word.
 //!
 //! One lock for both, because a call is remembered before anyone can have the last word on it. It is taken twice for a
-//! request that comes in, and oftener only in a pod whose application makes calls without a context of their own: only
-//! there values are hashed, and only there it matters when a body was complete and an answer had begun.
+//! request that comes in, for a place in a list, and oftener only in a pod whose application makes calls without a context
+//! of their own: only there is the engine told of requests, and values are hashed.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -19,6 +19,7 @@ use span::{Field, SpanContext, SpanId};
 use tokio::sync::Notify;
 
 use super::clock::nanos;
+use super::flights::{Flights, Quiet};
 use super::held::{Free, Held};
 use super::lineage::Word;
 use super::propagation;
@@ -51,6 +52,7 @@ pub(super) struct Causes {
 struct State {
     engine: Engine<SpanContext, Known>,
     held: Held,
+    flights: Flights,
     /// Requests in flight by their ids, hashed. There are no more than the engine remembers.
     names: HashMap<u64, Named>,
     /// Calls on which the last word has not been said.
@@ -84,7 +86,7 @@ pub(super) enum Part {
 
 /// An inbound request in flight.
 pub(super) struct InFlight {
-    request: Request,
+    place: usize,
     sampled: bool,
     listed: bool,
     /// The engine is told how it goes on.
@@ -123,6 +125,7 @@ impl Causes {
         let state = State {
             engine,
             held: Held::default(),
+            flights: Flights::default(),
             names: HashMap::new(),
             open: 0,
         };
@@ -193,25 +196,41 @@ impl Causes {
         self.sampled.fetch_add(usize::from(sampled), Ordering::Relaxed);
         self.unlisted.fetch_add(usize::from(!listed), Ordering::Relaxed);
         let now = self.nanos(now);
-        let inbound = Inbound {
-            route: Route(message.route),
-            connection: message.connection,
-            trace: trace(&context),
-            tokens: tokens.as_ref().map(Tokens::as_slice).unwrap_or_default(),
-        };
         let name = message.request_id.filter(|_| followed).map(|id| self.hash(id));
         let mut state = self.state();
+        let State {
+            engine,
+            flights,
+            names,
+            ..
+        } = &mut *state;
         if let Some(name) = name {
-            let named = state.names.entry(name).or_default();
+            let named = names.entry(name).or_default();
             named.only = (named.requests == 0).then_some(context);
             named.requests += 1;
         }
-        let request = state.engine.begin(now, inbound, context);
-        if !(followed && body) {
-            state.engine.body_complete(now, &request);
-        }
+        let connection = message.connection;
+        let place = if followed {
+            let inbound = Inbound {
+                route: Route(message.route),
+                connection,
+                trace: trace(&context),
+                tokens: tokens.as_ref().map(Tokens::as_slice).unwrap_or_default(),
+            };
+            let request = engine.begin(now, inbound, context);
+            if !body {
+                engine.body_complete(now, &request);
+            }
+            flights.told(request)
+        } else {
+            flights.quiet(Quiet {
+                begun: now,
+                connection,
+                context,
+            })
+        };
         Part::Request(InFlight {
-            request,
+            place,
             sampled,
             listed,
             followed,
@@ -219,14 +238,18 @@ impl Causes {
         })
     }
 
-    /// A call that the application has put into a trace itself leaves.
+    /// A call that the application has put into a trace itself leaves. There is something to learn from it where others
+    /// are without.
     pub(super) fn forwarded(&self, now: Instant, message: &Message<'_>, context: &SpanContext) -> Part {
-        let tokens = self.are_asked_for(now).then(|| self.tokens(message));
+        if !self.are_asked_for(now) {
+            return Part::Nothing;
+        }
+        let tokens = self.tokens(message);
         let outbound = Outbound {
             callee: Callee(message.route),
             connection: message.connection,
             forwarded: Some(trace(context)),
-            tokens: tokens.as_ref().map(Tokens::as_slice).unwrap_or_default(),
+            tokens: tokens.as_slice(),
         };
         // it will not be asked about
         let known_by = Known {
@@ -252,6 +275,8 @@ impl Causes {
         let tokens = comparable.then(|| self.tokens(message));
         let name = message.request_id.filter(|_| comparable).map(|id| self.hash(id));
         let mut state = self.state();
+        let State { engine, flights, .. } = &mut *state;
+        flights.wake(engine);
         let named = name.and_then(|name| state.names.get(&name)?.only);
         let outbound = Outbound {
             callee: Callee(message.route),
@@ -285,37 +310,35 @@ impl Causes {
 
     /// A request's body is complete.
     pub(super) fn body_complete(&self, part: &Part) {
+        self.follow(part, Engine::body_complete);
+    }
+
+    /// A response's head has come.
+    pub(super) fn answered(&self, part: &Part, fields: &[Field<'_>]) {
+        self.follow(part, Engine::responded);
+        if let Part::Call(call) = part {
+            let now = Instant::now();
+            let tokens = Tokens::of_response(&self.key, fields);
+            self.state()
+                .engine
+                .answered(self.nanos(now), call, tokens.as_slice());
+        }
+    }
+
+    /// Tells how a request goes on of which it matters.
+    fn follow(&self, part: &Part, tell: impl FnOnce(&mut Engine<SpanContext, Known>, Nanos, &Request)) {
         if let Part::Request(InFlight {
-            request,
+            place,
             followed: true,
             ..
         }) = part
         {
             let now = self.nanos(Instant::now());
-            self.state().engine.body_complete(now, request);
-        }
-    }
-
-    /// A response's head has come.
-    pub(super) fn answered(&self, part: &Part, fields: &[Field<'_>]) {
-        match part {
-            Part::Request(InFlight {
-                request,
-                followed: true,
-                ..
-            }) => {
-                let now = self.nanos(Instant::now());
-                self.state().engine.responded(now, request);
+            let mut state = self.state();
+            let State { engine, flights, .. } = &mut *state;
+            if let Some(request) = flights.request(*place) {
+                tell(engine, now, request);
             }
-            Part::Call(call) => {
-                let now = Instant::now();
-                let tokens = self
-                    .are_asked_for(now)
-                    .then(|| Tokens::of_response(&self.key, fields));
-                let tokens = tokens.as_ref().map(Tokens::as_slice).unwrap_or_default();
-                self.state().engine.answered(self.nanos(now), call, tokens);
-            }
-            Part::Request(_) | Part::Nothing => {}
         }
     }
 
@@ -336,7 +359,8 @@ impl Causes {
                         state.names.remove(&name);
                     }
                 }
-                state.engine.end(self.nanos(now), flight.request);
+                let State { engine, flights, .. } = &mut *state;
+                flights.end(engine, self.nanos(now), flight.place);
             }
             Part::Call(call) => self.state().engine.end_call(self.nanos(now), call),
             Part::Nothing => {}
@@ -412,6 +436,6 @@ impl Causes {
 }
 
 /// As much of a trace's id as every dialect keeps.
-fn trace(context: &SpanContext) -> Trace {
+pub(super) fn trace(context: &SpanContext) -> Trace {
     Trace(context.trace_id.low())
 }

@@ -6,6 +6,7 @@
 mod causes;
 mod clock;
 mod exchange;
+mod flights;
 mod held;
 mod lineage;
 mod open;
