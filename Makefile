@@ -5,10 +5,10 @@ CARGO ?= cargo
 # what the demo runs: optimised as a release, but built in less time than whole-program optimisation takes
 DEMO := target/demo
 
-.PHONY: help demo test bench fmt
+.PHONY: help demo test bench bench-store fmt
 
 help: ## say what there is (this)
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
 
 demo: ## build, start the bank with a sidecar beside each service, and run until Ctrl-C
 	@tools/install demo
@@ -23,6 +23,11 @@ bench: ## CPU, latency and memory of the sidecar beside a TCP forwarder and Envo
 	@tools/install bench
 	$(CARGO) build --locked --release -p bench -p meshtrace-sidecar
 	target/release/bench-run $(BENCH)
+
+bench-store: ## what keeping and finding spans costs: processor, disk, memory, time (about three minutes)
+	$(CARGO) build --locked --release -p bench-store -p meshtrace-collector
+	@mkdir -p target/bench
+	target/release/bench-store $(BENCH)
 
 fmt: ## format all code
 	$(CARGO) fmt --all

@@ -123,7 +123,8 @@ pub(crate) fn paths(folder: &Path, number: u64) -> [PathBuf; 2] {
 static SCHEMA: LazyLock<Result<TypePtr, ParquetError>> =
     LazyLock::new(|| parse_message_type(&schema::message_type()).map(Arc::new));
 
-/// Writes a segment. It is there once this returns, and after a crash not at all or whole.
+/// Writes a segment. It is there once this returns, and after a crash not at all or whole. After an error it is not
+/// there, or the next one written under this number takes its place.
 pub(crate) fn write(
     disk: &dyn Disk,
     folder: &Path,
@@ -135,16 +136,34 @@ pub(crate) fn write(
     let built = build(&parts, context).map_err(io::Error::other)?;
     let head = &built.head;
     let index = index::write(head, &built.entries, &built.filters).ok_or(io::ErrorKind::InvalidData)?;
+    let written = write_files(disk, folder, number, &built.table, &index);
+    let opened = written.and_then(|()| open(disk, folder, number).map_err(io::Error::other));
+    if opened.is_err() {
+        // a disk that is full has no room for halves; what cannot be removed now is when the store is opened
+        for path in paths(folder, number) {
+            for path in [path.with_extension(UNFINISHED), path] {
+                if disk.remove(&path).is_err() {
+                    tracing::trace!(path = %path.display(), "was not written");
+                }
+            }
+        }
+    }
+    opened
+}
+
+/// How a file ends that is being written.
+pub(crate) const UNFINISHED: &str = "unfinished";
+
+fn write_files(disk: &dyn Disk, folder: &Path, number: u64, table: &[u8], index: &[u8]) -> io::Result<()> {
     let [index_path, table_path] = paths(folder, number);
-    for (path, bytes) in [(&table_path, &built.table), (&index_path, &index)] {
-        let unfinished = path.with_extension("unfinished");
+    for (path, bytes) in [(table_path, table), (index_path, index)] {
+        let unfinished = path.with_extension(UNFINISHED);
         let file = disk.create(&unfinished)?;
         file.write_at(bytes, 0)?;
         file.sync()?;
-        disk.rename(&unfinished, path)?;
+        disk.rename(&unfinished, &path)?;
     }
-    disk.sync_dir(folder)?;
-    open(disk, folder, number).map_err(io::Error::other)
+    disk.sync_dir(folder)
 }
 
 /// A segment in memory, before it is written.
