@@ -21,7 +21,7 @@ use self::traces::{Random, Request, SERVICES, Shop, resource, service};
 /// Spans of a trace, about.
 const TRACE: u64 = 12;
 /// Questions of each kind.
-const QUESTIONS: usize = 200;
+const QUESTIONS: usize = 100;
 /// Requests that are on their way at once.
 const FLIGHT: usize = 8;
 
@@ -78,7 +78,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             by_attribute.ask(&server, &path, 1).await?;
         }
     }
-    for _ in 0..QUESTIONS / 4 {
+    for _ in 0..QUESTIONS / 5 {
         let path = "/api/traces?limit=20&lookback=1h&order=duration";
         slowest.ask(&server, path, 20).await?;
     }
