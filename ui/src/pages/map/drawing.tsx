@@ -15,6 +15,8 @@ interface Props {
 
 const NEAREST = 2.5;
 const FARTHEST = 0.3;
+/** Height of the drawing at most, in CSS pixels. */
+const TALLEST = 560;
 
 /** The graph, to be moved by dragging and made larger or smaller. The table below it says the same in words. */
 export function Drawing({ graph, colours, focus, text, onFocus }: Props) {
@@ -58,7 +60,7 @@ export function Drawing({ graph, colours, focus, text, onFocus }: Props) {
       </div>
       <svg
         viewBox={`0 0 ${placed.width} ${placed.height}`}
-        style={{ height: Math.min(560, Math.max(220, placed.height)) }}
+        style={{ height: Math.min(TALLEST, placed.height), maxWidth: placed.width }}
         role="group"
         aria-label="Services and their calls"
         onPointerDown={(event) => (drag.current = { x: event.clientX, y: event.clientY })}
@@ -72,8 +74,9 @@ export function Drawing({ graph, colours, focus, text, onFocus }: Props) {
             viewBox="0 0 8 8"
             refX="7"
             refY="4"
-            markerWidth="7"
-            markerHeight="7"
+            markerWidth="9"
+            markerHeight="9"
+            markerUnits="userSpaceOnUse"
             orient="auto"
           >
             <path d="M0 0L8 4L0 8z" className="map-arrow" />
@@ -90,11 +93,11 @@ export function Drawing({ graph, colours, focus, text, onFocus }: Props) {
                 markerEnd="url(#arrow)"
                 style={{ strokeWidth: 1 + 2.5 * Math.sqrt(edge.calls / busiest) }}
               />
-              <text x={edge.label.x} y={edge.label.y - 3} textAnchor="middle">
+              <text x={edge.label.x} y={edge.label.y - 6} textAnchor="middle">
                 {edge.stats ? rate(edge.stats.rate) : compact(edge.calls)}
               </text>
               {edge.stats && edge.stats.errors > 0 && (
-                <text x={edge.label.x} y={edge.label.y + 10} textAnchor="middle" className="is-failed">
+                <text x={edge.label.x} y={edge.label.y + 15} textAnchor="middle" className="is-failed">
                   ✕ {percent(edge.stats.errorRatio)}
                 </text>
               )}
