@@ -105,7 +105,7 @@ async fn supervise(settings: Settings) -> Result<(), RunError> {
     let admin = tokio::spawn(admin::serve(admin, Arc::clone(&pod), Arc::clone(&ready)));
     let (stop_export, stopping) = watch::channel(None);
     let export = exporter.map(|exporter| tokio::spawn(async move { exporter.run(stopping).await }));
-    pod.look_up_owners().map_err(system("the look-up of processes"))?;
+    pod.look_up_owners();
     let settling = tokio::spawn({
         let pod = Arc::clone(&pod);
         async move { pod.settle().await }

@@ -144,30 +144,44 @@ fn a_call_that_may_be_of_either_of_two_requests_begins_a_trace_until_more_is_kno
 
 #[test]
 fn a_request_that_was_given_an_id_is_known_by_it_in_the_call_that_copies_it() {
+    const ROUNDS: usize = 60;
     let sink = Sink::start();
     let pod = Pod::new(&format!("{}\nrequest_id: create", sink.config()));
     // from here on it is known that this application forwards nothing
     let (background, _) = pod.goes_out("GET /warm HTTP/1.1");
     background.answer();
 
-    let (first, first_head) = pod.comes_in("GET /orders HTTP/1.1");
-    let (second, second_head) = pod.comes_in("GET /orders HTTP/1.1");
-    let ids = [&first_head, &second_head].map(|head| field(head, "x-request-id").unwrap());
-    assert_ne!(ids[0], ids[1]);
-    let (trace, span, _) = context(&second_head);
-    assert_eq!(ids[1], format!("{trace}-{span}"));
-    let (call, call_head) = pod.goes_out(&format!("GET /stock HTTP/1.1\r\nX-Request-ID: {}", ids[1]));
-    assert_eq!(context(&call_head).0, trace);
-    assert_eq!(pod.links("exact", "echo"), 1);
-    call.answer();
-    first.answer();
-    second.answer();
+    let mut traces = Vec::new();
+    for _ in 0..ROUNDS {
+        let (first, first_head) = pod.comes_in("GET /orders HTTP/1.1");
+        let (second, second_head) = pod.comes_in("GET /orders HTTP/1.1");
+        let ids = [&first_head, &second_head].map(|head| field(head, "x-request-id").unwrap());
+        assert_ne!(ids[0], ids[1]);
+        let (trace, span, _) = context(&second_head);
+        assert_eq!(ids[1], format!("{trace}-{span}"));
+        let (call, call_head) = pod.goes_out(&format!("GET /stock HTTP/1.1\r\nX-Request-ID: {}", ids[1]));
+        traces.push((trace.to_owned(), context(&call_head).0.to_owned()));
+        call.answer();
+        first.answer();
+        second.answer();
+    }
+    // what such ids are worth has to be learned, and then is certain
+    let (told, carried) = traces.last().unwrap();
+    assert_eq!(told, carried);
+    assert!(pod.links("exact", "echo") > 0);
 
-    let spans = sink.expect(4);
+    let spans = sink.expect(3 * ROUNDS + 1);
     let calls = of_kind(&spans, CLIENT);
-    let call = calls.iter().find(|call| hex(&call.trace_id) == trace).unwrap();
-    assert_eq!(hex(&call.parent_span_id), span);
+    let (told, _) = traces.last().unwrap();
+    let call = calls.iter().find(|call| hex(&call.trace_id) == *told).unwrap();
+    assert_eq!(attribute(call, "meshtrace.link.kind"), "exact");
     assert_eq!(attribute(call, "meshtrace.link.method"), "echo");
+    let joined = calls.iter().filter(|call| !call.parent_span_id.is_empty());
+    assert!(
+        joined
+            .clone()
+            .all(|call| traces.iter().any(|(told, _)| hex(&call.trace_id) == *told))
+    );
 }
 
 #[test]

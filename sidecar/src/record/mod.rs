@@ -93,15 +93,16 @@ impl Pod {
     }
 
     /// From now on it is looked up which processes hold the application's connections, if that is wanted and of use.
-    ///
-    /// # Errors
-    /// There can be no thread that does.
-    pub fn look_up_owners(self: &Arc<Self>) -> io::Result<()> {
-        if self.causes.is_some() && self.settings.process_owner == ProcessOwner::Auto {
-            let owners = Owners::start(self)?;
-            self.owners.get_or_init(|| owners);
+    pub fn look_up_owners(self: &Arc<Self>) {
+        if self.causes.is_none() || self.settings.process_owner == ProcessOwner::Off {
+            return;
         }
-        Ok(())
+        match Owners::start(self) {
+            Ok(owners) => drop(self.owners.set(owners)),
+            Err(error) => {
+                tracing::warn!(%error, "which process holds a connection cannot be looked up; it goes on without");
+            }
+        }
     }
 
     /// It has been found out which process holds the application's end of a connection.
