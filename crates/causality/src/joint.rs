@@ -368,7 +368,11 @@ impl Joint {
     /// calls are let through.
     fn workers(&self) -> usize {
         let count = self.workers.count();
-        if self.gate.limit().is_some_and(|limit| count <= limit) { usize::MAX } else { count }
+        if self.gate.limit().is_some_and(|limit| count <= limit) {
+            usize::MAX
+        } else {
+            count
+        }
     }
 
     /// A request needs no worker any more: the one that came first of those that wait for one gets it.
