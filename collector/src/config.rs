@@ -88,7 +88,7 @@ fn settings() -> [Setting; 10] {
             "MESHTRACE_COLLECTOR_QUERY",
             "ADDRESS",
             any(port::QUERY),
-            "Where Jaeger's query API is answered: for Grafana, Jaeger UI and `meshtrace traces`",
+            "Where the pages and the query API are: for browsers, Grafana, Jaeger UI and `meshtrace traces`",
         ),
         setting(
             "admin",
@@ -164,7 +164,7 @@ pub fn command() -> Command {
         .about("Receives spans by OTLP, joins them into traces, keeps them, and answers questions about them.")
         .after_help(
             "Send spans:   OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317 (gRPC) or http://localhost:4318 (HTTP)\n\
-             Look at them: http://localhost:16686/api/traces?limit=5, Grafana's Jaeger data source, or `meshtrace traces`",
+             Look at them: http://localhost:16686/, Grafana's Jaeger data source, or `meshtrace traces`",
         )
         .args(arguments)
 }
