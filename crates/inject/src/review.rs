@@ -31,13 +31,8 @@ pub fn admit(kind: Kind, object: &Value, old: Option<&Value>, namespace: &Namesp
     if kind == Kind::Pod {
         let mut review = inject(kind, object, namespace, site);
         let reasons = &review.report.reasons;
-        let untold = [
-            Reason::NotAsked,
-            Reason::OptedOut,
-            Reason::AlreadyInjected,
-            Reason::Unreadable,
-        ];
-        if review.report.outcome == Outcome::Skipped && !reasons.iter().any(|it| untold.contains(it)) {
+        let told = reasons.iter().any(|reason| reason.is_worth_telling());
+        if review.report.outcome == Outcome::Skipped && told {
             let names: Vec<&str> = reasons.iter().map(|reason| reason.name()).collect();
             let mut writer = Writer::new(object);
             writer.annotate("", &[(SKIPPED, names.join(","))]);
