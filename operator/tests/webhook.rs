@@ -14,8 +14,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http2;
 use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use inject::decide::{Namespace, Site};
 use operator::certificates::due::Lifetimes;
 use operator::certificates::{Certificates, advance};
@@ -124,11 +125,13 @@ async fn connect(at: SocketAddr, bundle: &str) -> std::io::Result<TlsStream<TcpS
         roots.add(certificate.unwrap()).unwrap();
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
+    // HTTP/2, as the API server speaks to webhooks
+    config.alpn_protocols = vec![b"h2".to_vec()];
     let connector = TlsConnector::from(Arc::new(config));
     connector
         .connect(
@@ -139,12 +142,11 @@ async fn connect(at: SocketAddr, bundle: &str) -> std::io::Result<TlsStream<TcpS
 }
 
 async fn ask(stream: TlsStream<TcpStream>, review: String) -> (StatusCode, String) {
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
         .await
         .unwrap();
     tokio::spawn(connection);
-    let request = Request::post(format!("{PATH}?timeout=3s"))
-        .header("host", SERVER)
+    let request = Request::post(format!("https://{SERVER}{PATH}?timeout=3s"))
         .header("content-type", "application/json")
         .body(Full::new(Bytes::from(review)))
         .unwrap();
@@ -264,6 +266,28 @@ async fn a_new_certificate_is_shown_to_new_connections_and_open_ones_go_on() {
     assert!(connect(server.at, &server.certificates.bundle()).await.is_err());
     let new = connect(server.at, &others.bundle()).await.unwrap();
     assert_eq!(ask(new, POD_CREATED.to_owned()).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn clients_that_never_say_a_word_keep_nobody_waiting() {
+    let server = Server::start().await;
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(TcpStream::connect(server.at).await.unwrap());
+    }
+    server.response(POD_CREATED).await;
+}
+
+#[tokio::test]
+async fn the_largest_objects_of_kubernetes_are_answered() {
+    let server = Server::start().await;
+    let mut review: Value = serde_json::from_str(DEPLOYMENT_ANNOTATED).unwrap();
+    for object in ["object", "oldObject"] {
+        review["request"][object]["metadata"]["managedFields"] =
+            json!([{"fieldsV1": "x".repeat(1536 << 10)}]);
+    }
+    let response = server.response(review.to_string()).await;
+    assert_eq!(response["auditAnnotations"]["outcome"], "carried");
 }
 
 #[tokio::test]
