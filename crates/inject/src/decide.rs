@@ -90,6 +90,25 @@ impl Site {
     }
 }
 
+/// Reads where spans go: `http://host:port`. With anything else the sidecar would not start, and neither would the pod.
+///
+/// # Errors
+/// What would be right.
+pub fn collector(text: &str) -> Result<String, String> {
+    let authority = text
+        .strip_prefix("http://")
+        .map(|rest| rest.strip_suffix('/').unwrap_or(rest));
+    let parts = authority.and_then(|authority| authority.rsplit_once(':'));
+    let fits = parts.is_some_and(|(host, port)| {
+        !host.is_empty() && !host.contains(['/', '@']) && port.parse::<u16>().is_ok()
+    });
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("`{text}` is not `http://host:port`"))
+    }
+}
+
 /// The namespace of a pod. Empty where nothing is said of it.
 #[derive(Clone, Debug, Default)]
 pub struct Namespace {
