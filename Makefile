@@ -5,13 +5,18 @@ CARGO ?= cargo
 # what the demo runs: optimised as a release, but built in less time than whole-program optimisation takes
 DEMO := target/demo
 
-.PHONY: help demo test bench fmt
+.PHONY: help ui demo test bench bench-causality fmt
 
 help: ## say what there is (this)
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
+
+ui: ## build the pages, which the next build of the collector takes in
+	@tools/install ui
+	@tools/pages
 
 demo: ## build, start the bank with a sidecar beside each service, and run until Ctrl-C
 	@tools/install demo
+	@tools/pages
 	$(CARGO) build --locked --profile demo -p meshtrace -p meshtrace-sidecar -p meshtrace-collector -p bank
 	$(DEMO)/meshtrace up demo/bank/mesh.yaml
 
@@ -24,5 +29,15 @@ bench: ## CPU, latency and memory of the sidecar beside a TCP forwarder and Envo
 	$(CARGO) build --locked --release -p bench -p meshtrace-sidecar
 	target/release/bench-run $(BENCH)
 
+bench-causality: ## how many causes the engine and others find, on workloads whose causes are known
+	$(CARGO) build --locked --profile demo -p bench-causality
+	$(DEMO)/bench-causality $(BENCH)
+
+bench-live: ## the same with real servers in Python, Node.js and Go through `meshtrace up` (about two minutes)
+	@tools/install bench-live
+	$(CARGO) build --locked --profile demo -p meshtrace -p meshtrace-sidecar -p meshtrace-collector
+	bench/causality/live/run
+
 fmt: ## format all code
 	$(CARGO) fmt --all
+	@npm --prefix ui run --silent format

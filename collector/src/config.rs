@@ -1,6 +1,7 @@
 //! What the collector is told: flags, and environment variables behind them. Read once, checked whole.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::parser::ValueSource;
@@ -8,6 +9,7 @@ use clap::{Arg, ArgMatches, Command};
 use contract::port;
 use process::config::{Document, Problems, Variable, parsed, text};
 
+use crate::store::Durability;
 use crate::time;
 
 /// What the collector does.
@@ -21,8 +23,12 @@ pub struct Config {
     pub query: SocketAddr,
     /// Where metrics and probes are answered.
     pub admin: SocketAddr,
-    /// Bytes of memory that the store may take, about. At least [`MIN_STORE_BYTES`].
+    /// Bytes of memory that the store may take, about, where spans are kept in memory. At least [`MIN_STORE_BYTES`].
     pub store_max_bytes: u64,
+    /// The folder where spans are kept; none to keep them in memory.
+    pub data: Option<PathBuf>,
+    /// When a span in that folder is acknowledged.
+    pub durability: Durability,
     /// How long a trace is kept.
     pub retention: Duration,
     /// Log levels, as `tracing`'s `EnvFilter` reads them.
@@ -44,7 +50,7 @@ struct Setting {
 
 // Kubernetes sets MESHTRACE_COLLECTOR_PORT, MESHTRACE_COLLECTOR_SERVICE_* and MESHTRACE_COLLECTOR_PORT_* beside a Service
 // called meshtrace-collector. None of these names may be one of ours.
-fn settings() -> [Setting; 7] {
+fn settings() -> [Setting; 9] {
     let any = |port: u16| format!("[::]:{port}");
     let setting = |key, flag, variable, value, default, help| Setting {
         key,
@@ -94,6 +100,22 @@ fn settings() -> [Setting; 7] {
             "SIZE",
             "512MiB".to_owned(),
             "Memory that spans may take, such as 512MiB or 2GiB; the oldest traces go first",
+        ),
+        setting(
+            "data",
+            "--data",
+            "MESHTRACE_COLLECTOR_DATA",
+            "FOLDER",
+            String::new(),
+            "Folder in which spans are kept, so that they outlive this process. Without it they are kept in memory",
+        ),
+        setting(
+            "durability",
+            "--durability",
+            "MESHTRACE_COLLECTOR_DURABILITY",
+            "MODE",
+            "batch".to_owned(),
+            "When a span in --data is acknowledged: `sync`, once it is on the disk; `batch`, at most 200 ms before",
         ),
         setting(
             "retention",
@@ -171,6 +193,13 @@ impl Config {
             store_max_bytes: root
                 .required("store_max_bytes", |value| size(&text(value)?))
                 .unwrap_or(0),
+            data: root
+                .required("data", text)
+                .filter(|folder| !folder.is_empty())
+                .map(PathBuf::from),
+            durability: root
+                .required("durability", |value| durability(&text(value)?))
+                .unwrap_or_default(),
             retention: root
                 .required("retention", |value| age(&text(value)?))
                 .unwrap_or(Duration::ZERO),
@@ -218,6 +247,14 @@ fn size(text: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("`{text}` {allowed}"))
 }
 
+fn durability(text: &str) -> Result<Durability, String> {
+    match text {
+        "sync" => Ok(Durability::Sync),
+        "batch" => Ok(Durability::Batch),
+        _ => Err(format!("`{text}` is not sync or batch")),
+    }
+}
+
 fn age(text: &str) -> Result<Duration, String> {
     time::parse_duration(text)
         .filter(|age| !age.is_zero())
@@ -241,6 +278,7 @@ mod tests {
         assert_eq!(config.query, "[::]:16686".parse().unwrap());
         assert_eq!(config.store_max_bytes, 512 << 20);
         assert_eq!(config.retention, Duration::from_secs(72 * 3600));
+        assert_eq!((config.data, config.durability), (None, Durability::Batch));
     }
 
     #[test]
@@ -250,6 +288,7 @@ mod tests {
             "--query=[::]:4318",
             "--store-max-bytes=5KiB",
             "--retention=0",
+            "--durability=maybe",
         ]);
         let problems = problems.unwrap_err();
         let places: Vec<_> = problems
@@ -259,7 +298,13 @@ mod tests {
             .collect();
         assert_eq!(
             places,
-            ["--otlp-grpc", "--store-max-bytes", "--retention", "--query"]
+            [
+                "--otlp-grpc",
+                "--store-max-bytes",
+                "--durability",
+                "--retention",
+                "--query"
+            ]
         );
     }
 

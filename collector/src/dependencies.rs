@@ -1,10 +1,12 @@
 //! Which service calls which, read from the spans of whole traces. Pure.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use otlp::model::{Kind, Span};
-use span::SpanId;
+use otlp::model::Span;
+
+use crate::analysis::peer::peer;
+use crate::analysis::tree::{Tree, is_outbound};
 
 /// One service called another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,22 +28,20 @@ impl Calls {
     /// nobody continued, to the peer that it names.
     pub fn add(&mut self, spans: &[Arc<Span>]) {
         let tree = Tree::new(spans);
-        let mut continued = HashSet::new();
-        for span in spans {
-            if let Some(caller) = tree
-                .caller(span)
-                .filter(|caller| caller.service() != span.service())
-            {
-                continued.insert(caller.span_id);
-                self.count(caller.service(), span.service());
+        for node in tree.nodes() {
+            let caller = node.span.service();
+            let mut continued = false;
+            for child in tree.children(node).map(|child| child.span.service()) {
+                if child != caller {
+                    continued = true;
+                    self.count(caller, child);
+                }
             }
-        }
-        let unanswered = spans.iter().filter(|span| {
-            matches!(span.kind, Kind::Client | Kind::Producer) && !continued.contains(&span.span_id)
-        });
-        for span in unanswered {
-            if let Some(peer) = peer(span).filter(|peer| *peer != span.service()) {
-                self.count(span.service(), peer);
+            if is_outbound(node.span.kind)
+                && !continued
+                && let Some(peer) = peer(node.span).filter(|peer| peer.name != caller)
+            {
+                self.count(caller, peer.name);
             }
         }
     }
@@ -59,54 +59,10 @@ impl Calls {
     }
 }
 
-/// The spans of a trace by id. In Zipkin's traces a client span and its server span share one id.
-struct Tree<'a> {
-    clients: HashMap<SpanId, &'a Span>,
-    others: HashMap<SpanId, &'a Span>,
-}
-
-impl<'a> Tree<'a> {
-    fn new(spans: &'a [Arc<Span>]) -> Self {
-        let (clients, others): (Vec<_>, Vec<_>) = spans.iter().partition(|span| span.kind == Kind::Client);
-        let by_id =
-            |spans: Vec<&'a Arc<Span>>| spans.into_iter().map(|span| (span.span_id, &**span)).collect();
-        Self {
-            clients: by_id(clients),
-            others: by_id(others),
-        }
-    }
-
-    /// The span that caused this one: the client with the same id, else the parent.
-    fn caller(&self, span: &Span) -> Option<&'a Span> {
-        let shared = self
-            .clients
-            .get(&span.span_id)
-            .filter(|_| span.kind == Kind::Server);
-        let parent = || {
-            let id = span.parent_id?;
-            self.others.get(&id).or_else(|| self.clients.get(&id))
-        };
-        shared.or_else(parent).copied()
-    }
-}
-
-/// What an outbound span says of its other end: a name before an address.
-fn peer(span: &Span) -> Option<&str> {
-    [
-        "peer.service",
-        "service.peer.name",
-        "messaging.system",
-        "db.system.name",
-        "db.system",
-        "server.address",
-        "network.peer.address",
-    ]
-    .into_iter()
-    .find_map(|key| span.attribute(key)?.as_str().filter(|name| !name.is_empty()))
-}
-
 #[cfg(test)]
 mod tests {
+    use otlp::model::Kind;
+
     use super::*;
     use crate::fixtures::*;
 

@@ -7,6 +7,7 @@
 //! [`ingest`] and [`api`] know the store only through the [`store::Store`] trait. Nothing here changes a timestamp.
 
 pub mod admin;
+pub mod analysis;
 pub mod api;
 pub mod collector;
 pub mod config;
@@ -15,9 +16,14 @@ pub mod dependencies;
 mod fixtures;
 pub mod ingest;
 pub mod join;
+pub mod live;
 pub mod metrics;
+pub mod pages;
+pub mod propagation;
 pub mod query;
 pub mod serve;
+pub mod sources;
 pub mod store;
 pub mod tags;
+pub mod tail;
 pub mod time;

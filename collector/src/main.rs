@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use collector::collector::Collector;
 use collector::config::{self, Config};
-use collector::store::{Limits, Memory};
+use collector::store::{Durable, Limits, Memory, Store};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -25,22 +25,35 @@ async fn start() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::read(&config::command().get_matches())?;
     process::logs::init(&config.log)?;
     let asked_to_stop = process::stop::listen()?;
-    let store = Arc::new(Memory::new(Limits {
-        bytes: config.store_max_bytes,
-        age: collector::time::nanos(config.retention),
-    }));
+    let store = open(&config).await?;
     let collector = Collector::bind(&config, store).await?;
     let at = collector.addresses()?;
     tracing::info!(grpc = %at.grpc, http = %at.http, query = %at.query, admin = %at.admin, "listening");
-    tracing::info!(
-        max_bytes = config.store_max_bytes,
-        retention_s = config.retention.as_secs(),
-        "keeping spans in memory: they are gone when this process ends"
-    );
     let stop = async {
         let signal = asked_to_stop.await;
         tracing::info!(signal, "stopping: finishing open requests");
     };
     collector.run(stop).await;
     Ok(())
+}
+
+/// The store that the configuration asks for. Reading a large log takes a while, and holds nobody up.
+async fn open(config: &Config) -> Result<Arc<dyn Store>, Box<dyn std::error::Error>> {
+    let limits = Limits {
+        bytes: config.store_max_bytes,
+        age: collector::time::nanos(config.retention),
+    };
+    let retention_s = config.retention.as_secs();
+    let Some(folder) = config.data.clone() else {
+        tracing::info!(
+            max_bytes = limits.bytes,
+            retention_s,
+            "keeping spans in memory: they are gone when this process ends"
+        );
+        return Ok(Arc::new(Memory::new(limits)));
+    };
+    tracing::info!(folder = %folder.display(), durability = ?config.durability, retention_s, "keeping spans on disk");
+    let durability = config.durability;
+    let opening = tokio::task::spawn_blocking(move || Durable::open(&folder, durability, limits));
+    Ok(Arc::new(opening.await??))
 }

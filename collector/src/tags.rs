@@ -44,9 +44,9 @@ pub fn kind_name(kind: Kind) -> Option<&'static str> {
     }
 }
 
-/// Whether the span says `key` = `wanted` anywhere: itself, its resource, scope, events or links, or a derived tag.
-/// Values are compared as text.
-pub fn says(span: &Span, key: &str, wanted: &str) -> bool {
+/// Whether any value that the span has under `key` passes: in its own attributes, those of its resource, scope, events
+/// or links, the names of its events (under `event`), or a derived tag.
+pub fn any(span: &Span, key: &str, passes: impl Fn(&Value) -> bool) -> bool {
     let own = [
         &span.attributes,
         &span.resource.attributes,
@@ -54,13 +54,17 @@ pub fn says(span: &Span, key: &str, wanted: &str) -> bool {
     ];
     let events = span.events.iter().map(|event| &event.attributes);
     let links = span.links.iter().map(|link| &link.attributes);
+    let event_named = || {
+        let mut names = span.events.iter().map(|event| Value::String(event.name.clone()));
+        names.any(|name| passes(&name))
+    };
     own.into_iter()
         .chain(events)
         .chain(links)
         .flatten()
-        .any(|attribute| attribute.key == key && text(&attribute.value) == wanted)
-        || (key == "event" && span.events.iter().any(|event| event.name == wanted))
-        || derived(span).any(|(name, value)| name == key && text(&value) == wanted)
+        .any(|attribute| attribute.key == key && passes(&attribute.value))
+        || (key == "event" && event_named())
+        || derived(span).any(|(name, value)| name == key && passes(&value))
 }
 
 /// A value as text: as it would be typed into a search. Bytes in base64; lists and maps as JSON.

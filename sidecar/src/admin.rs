@@ -13,16 +13,18 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::Serialize;
 use tokio::net::TcpListener;
 
-use crate::record::{Pod, Told};
+use crate::record::Pod;
 
 const HELP: &str = "\
-/metrics  what the sidecar counts, for Prometheus
-/live     whether the process runs
-/ready    whether it takes connections; not while it is stopping
-/open     requests that have been open for a second or more, as JSON
-/config   the configuration in effect
+/metrics      what the sidecar counts, for Prometheus
+/live         whether the process runs
+/ready        whether it takes connections; not while it is stopping
+/open         requests that have been open for a second or more, as JSON
+/propagation  how calls were joined to their causes, by callee, as JSON
+/config       the configuration in effect
 ";
 
 /// Answers on `listener` for as long as it is polled.
@@ -66,6 +68,7 @@ async fn answer(request: &Request<Incoming>, pod: &Pod, ready: bool) -> Response
         "/ready" if ready => text(StatusCode::OK, "ready\n".to_owned()),
         "/ready" => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned()),
         "/open" => json(&pod.roll.call().await),
+        "/propagation" => json(&pod.edges()),
         "/config" => text(StatusCode::OK, pod.settings.effective()),
         "/" => text(StatusCode::OK, HELP.to_owned()),
         path => text(
@@ -79,7 +82,7 @@ fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
     respond(status, "text/plain; charset=utf-8", Full::from(body))
 }
 
-fn json(told: &Told) -> Response<Full<Bytes>> {
+fn json(told: &impl Serialize) -> Response<Full<Bytes>> {
     match serde_json::to_vec(told) {
         Ok(body) => respond(StatusCode::OK, "application/json", Full::from(body)),
         Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),

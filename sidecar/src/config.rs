@@ -1,5 +1,7 @@
 //! The sidecar's configuration: read once, whole, from a file and the environment over it.
 
+mod causes;
+
 use std::fmt;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::str::FromStr;
@@ -10,16 +12,20 @@ use process::config::{Document, Problems, Section, Variable, boolean, list, pars
 use serde::Serialize;
 use span::{Dialect, DialectSet, Ratio};
 
+pub use self::causes::{Inferred, NotInferred, ProcessOwner, RequestId};
 use crate::record::routes::Template;
 
 /// Every variable that is read, and the key that it stands for.
-pub const VARIABLES: [Variable; 17] = [
+pub const VARIABLES: [Variable; 20] = [
     (env::SERVICE, "service"),
     (env::RESOURCE, "resource"),
     (env::COLLECTOR, "collector"),
     (env::MODE, "mode"),
     (env::SAMPLING, "sampling"),
     (env::PROPAGATE, "propagate"),
+    (env::PROPAGATE_INFERRED, "propagate_inferred"),
+    (env::REQUEST_ID, "request_id"),
+    (env::PROCESS_OWNER, "process_owner"),
     (env::ROUTES, "routes"),
     (env::OPAQUE_PORTS, "opaque_ports"),
     (env::PROBE_PATHS, "probe_paths"),
@@ -51,6 +57,13 @@ pub struct Settings {
     /// Dialects that are written always, besides those a request already speaks.
     #[serde(serialize_with = "names")]
     pub propagate: DialectSet,
+    /// Which links are made where the application forwards no context.
+    #[serde(serialize_with = "display")]
+    pub propagate_inferred: Inferred,
+    /// Whether inbound requests are given an `x-request-id` that have none.
+    pub request_id: RequestId,
+    /// Whether it is looked up which process holds a connection.
+    pub process_owner: ProcessOwner,
     /// Route templates, before those that are learned.
     #[serde(serialize_with = "displays")]
     pub routes: Vec<Template>,
@@ -155,6 +168,13 @@ impl Settings {
                     || [Dialect::W3c].into_iter().collect(),
                     |dialects| dialects.into_iter().collect(),
                 ),
+            propagate_inferred: root.optional("propagate_inferred", explained).unwrap_or_default(),
+            request_id: root
+                .optional("request_id", parsed("`off` or `create`"))
+                .unwrap_or_default(),
+            process_owner: root
+                .optional("process_owner", parsed("`off` or `auto`"))
+                .unwrap_or_default(),
             routes: root.optional("routes", list(explained)).unwrap_or_default(),
             opaque_ports: root
                 .optional("opaque_ports", list(parsed("a port, 1 to 65535")))
@@ -240,6 +260,17 @@ impl Settings {
         }
     }
 
+    /// How causes of calls are to be found out. `None` where nobody asks: there are no calls to be seen, or no links
+    /// are to be made.
+    pub fn causality(&self) -> Option<causality::Settings> {
+        let sees_calls = self.outbound.is_some() && self.mode == Mode::Trace;
+        let threshold = self.propagate_inferred.threshold().filter(|_| sees_calls)?;
+        Some(causality::Settings {
+            threshold,
+            ..causality::Settings::default()
+        })
+    }
+
     /// As a document that reads as these settings.
     pub fn effective(&self) -> String {
         process::config::render(self)
@@ -251,7 +282,7 @@ impl Export {
         let bytes = || parsed("a number of bytes");
         let export = Self {
             queue_bytes: section.optional("queue_bytes", bytes()).unwrap_or(4 << 20),
-            batch_bytes: section.optional("batch_bytes", bytes()).unwrap_or(512 << 10),
+            batch_bytes: section.optional("batch_bytes", bytes()).unwrap_or(256 << 10),
             interval: section
                 .optional("interval", duration)
                 .unwrap_or(Duration::from_secs(1)),
@@ -452,7 +483,7 @@ mod tests {
     #[test]
     fn the_effective_settings_read_as_themselves() {
         let text = "service: bank\nresource: { k8s.pod.name: bank-0 }\nsampling: 10%\npropagate: [b3, jaeger]\n\
-                    routes: [\"GET /a/{id}\"]\ncollector: http://c:4317\nmark: 7\ndrain: 1.5s\nworkers: 1\n";
+                    routes: [\"GET /a/{id}\"]\ncollector: http://c:4317\npropagate_inferred: exact\nrequest-id: create\nprocess_owner: off\nmark: 7\ndrain: 1.5s\nworkers: 1\n";
         let settings = read(text, &[]).unwrap();
         let again = read(&settings.effective(), &[]).unwrap();
         assert_eq!(settings.effective(), again.effective());

@@ -10,6 +10,7 @@ pub mod export;
 pub mod grpc;
 pub mod intercept;
 pub mod metrics;
+pub mod owners;
 pub mod protocol;
 pub mod record;
 pub mod redirect;

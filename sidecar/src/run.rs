@@ -105,6 +105,11 @@ async fn supervise(settings: Settings) -> Result<(), RunError> {
     let admin = tokio::spawn(admin::serve(admin, Arc::clone(&pod), Arc::clone(&ready)));
     let (stop_export, stopping) = watch::channel(None);
     let export = exporter.map(|exporter| tokio::spawn(async move { exporter.run(stopping).await }));
+    pod.look_up_owners();
+    let settling = tokio::spawn({
+        let pod = Arc::clone(&pod);
+        async move { pod.settle().await }
+    });
     let (stop_workers, stopped) = watch::channel(false);
     let workers = start_workers(&pod, &stopped)?;
     tracing::info!(
@@ -131,6 +136,8 @@ async fn supervise(settings: Settings) -> Result<(), RunError> {
     if joined.await.map_or(1, |panicked| panicked) > 0 {
         tracing::error!("a worker had panicked: its spans are lost");
     }
+    settling.abort();
+    pod.settle_all();
     stop_export.send_replace(Some(Instant::now() + FLUSH));
     if let Some(export) = export
         && export.await.is_err()

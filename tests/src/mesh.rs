@@ -26,7 +26,7 @@ use tempfile::TempDir;
 pub use self::ask::{Answer, ask};
 use self::process::descendants;
 pub use self::process::{Process, networks};
-pub use self::trace::{Span, Trace};
+pub use self::trace::{Span, Trace, of_path};
 use crate::program::built;
 use crate::sockets::free_address;
 
@@ -149,6 +149,14 @@ impl Mesh {
     /// Sends a request to a published service and reads the whole answer.
     pub fn ask(&self, service: &str, method: &str, target: &str, headers: &[(&str, &str)]) -> Answer {
         ask(self.address(service), method, target, headers, b"")
+    }
+
+    /// Has a service make a few calls, one after the other, below `/warm`: who made the very first call of all, nobody
+    /// can be sure.
+    pub fn warm(&self, service: &str) {
+        for _ in 0..6 {
+            assert_eq!(self.ask(service, "GET", "/warm", &[]).status, 200);
+        }
     }
 
     /// Every line that the mesh has printed so far.

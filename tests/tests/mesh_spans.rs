@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use stories::mesh::Mesh;
+use stories::mesh::{Mesh, of_path};
 use stories::sidecar::Metrics;
 
 /// A client program, `front`, and `back` that answers.
@@ -17,8 +17,9 @@ services:
 #[test]
 fn spans_say_what_the_semantic_conventions_want_of_them() {
     let Some(mesh) = Mesh::up(CHAIN) else { return };
+    mesh.warm("front");
     mesh.open();
-    let trace = mesh.trace_of("service=back", 4);
+    let trace = mesh.trace_of(&of_path("/orders/7"), 4);
 
     for (service, kind, expected) in [
         (
@@ -100,8 +101,9 @@ fn secrets_of_a_request_are_nowhere_in_the_collector() {
 #[test]
 fn a_failure_below_is_an_error_on_every_span_that_saw_it() {
     let Some(mesh) = Mesh::up(CHAIN) else { return };
+    mesh.warm("front");
     assert_eq!(mesh.ask("front", "GET", "/status/503", &[]).status, 503);
-    let trace = mesh.trace_of("service=back", 3);
+    let trace = mesh.trace_of(&of_path("/status/503"), 3);
     for span in &trace.spans {
         assert_eq!(
             (span.tag("error"), span.tag("error.type")),
@@ -142,7 +144,9 @@ fn a_sampling_decision_that_came_with_the_request_holds_in_every_sidecar() {
         "traceparent",
         "00-1af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
     )];
-    mesh.ask("front", "GET", "/orders", &not_sampled);
+    for _ in 0..6 {
+        mesh.ask("front", "GET", "/orders", &not_sampled);
+    }
     mesh.ask("front", "GET", "/orders", &[]);
     mesh.ask("front", "GET", "/orders", &sampled);
     let trace = mesh.trace_of("limit=10", 3);

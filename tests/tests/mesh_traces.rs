@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use stories::mesh::{Mesh, Span, Trace};
+use stories::mesh::{Mesh, Span, Trace, of_path};
 
 /// A client program, `front`, and `back` that answers.
 const CHAIN: &str = "
@@ -17,9 +17,10 @@ services:
 #[test]
 fn a_request_of_an_ordinary_client_is_one_trace_through_two_services_that_forward_nothing() {
     let Some(mesh) = Mesh::up(CHAIN) else { return };
+    mesh.warm("front");
     mesh.open();
     mesh.eventually("the client's answer", |mesh| mesh.said_by("client", "got 200"));
-    let trace = mesh.trace_of("service=back", 4);
+    let trace = mesh.trace_of(&of_path("/orders/7"), 4);
 
     let path = [
         trace.span("client", "client"),
@@ -33,10 +34,12 @@ fn a_request_of_an_ordinary_client_is_one_trace_through_two_services_that_forwar
         "{trace:#?}"
     );
     assert_eq!(path[0].parent, None);
+    let [begins, arrives, asks, answers] = path;
     assert_eq!(
-        path.map(Span::link),
-        ["unknown", "propagated", "exact", "propagated"]
+        [begins, arrives, answers].map(Span::link),
+        ["unknown", "propagated", "propagated"]
     );
+    assert!(asks.is_joined(), "{asks:#?}");
     assert_eq!(path.map(|span| &*span.name), ["GET /orders/{id}"; 4]);
     assert!(path.iter().all(|span| span.tag("error").is_empty()));
 }
@@ -76,6 +79,7 @@ fn with_two_requests_in_flight_no_outbound_call_is_joined_to_the_wrong_one() {
 fn every_replica_of_a_service_is_itself_in_the_traces() {
     let yaml = CHAIN.replace("publish: auto,", "publish: auto, replicas: 2,");
     let Some(mesh) = Mesh::up(&yaml) else { return };
+    mesh.warm("front");
     let hosts: BTreeSet<String> = (0..2)
         .map(|_| {
             mesh.ask("front", "GET", "/orders", &[]).json()["host"]
@@ -87,7 +91,7 @@ fn every_replica_of_a_service_is_itself_in_the_traces() {
     assert_eq!(hosts, ["front-0", "front-1"].map(str::to_owned).into());
 
     let traces = mesh.eventually("two whole traces", |mesh| {
-        let traces = mesh.traces("service=front");
+        let traces = mesh.traces(&of_path("/orders"));
         (traces.len() == 2 && traces.iter().all(|trace| trace.spans.len() == 3)).then_some(traces)
     });
     let instances: BTreeSet<_> = traces
@@ -108,8 +112,9 @@ services:
 #[test]
 fn a_service_without_a_sidecar_that_forwards_its_headers_does_not_break_the_trace() {
     let Some(mesh) = Mesh::up(GAP) else { return };
+    mesh.warm("front");
     assert_eq!(mesh.ask("front", "GET", "/forward", &[]).status, 200);
-    let trace = mesh.trace_of("service=back", 3);
+    let trace = mesh.trace_of(&of_path("/forward"), 3);
     let back = trace.span("back", "server");
     assert!(trace.span("front", "client").is_parent_of(back), "{trace:#?}");
     assert_eq!(back.link(), "propagated");
@@ -118,9 +123,10 @@ fn a_service_without_a_sidecar_that_forwards_its_headers_does_not_break_the_trac
 #[test]
 fn a_service_without_a_sidecar_that_forwards_nothing_ends_the_trace_and_the_next_one_begins_behind_it() {
     let Some(mesh) = Mesh::up(GAP) else { return };
+    mesh.warm("front");
     assert_eq!(mesh.ask("front", "GET", "/orders", &[]).status, 200);
-    let behind = mesh.trace_of("service=back", 1);
-    let before = mesh.trace_of("service=front", 2);
+    let behind = mesh.trace_of(&format!("service=back&{}", of_path("/orders")), 1);
+    let before = mesh.trace_of(&format!("service=front&{}", of_path("/orders")), 2);
     assert_ne!(behind.id, before.id);
     assert_eq!(behind.span("back", "server").link(), "unknown");
     assert_eq!(before.span("front", "client").tag("server.address"), "middle");
@@ -134,8 +140,9 @@ fn services_that_meet_over_ipv6_are_traced_as_over_ipv4() {
         eprintln!("SKIPPED: IPv6 between services: this machine has none");
         return;
     }
+    mesh.warm("front");
     assert_eq!(mesh.ask("front", "GET", "/orders", &[]).status, 200);
-    let trace = mesh.trace_of("service=back", 3);
+    let trace = mesh.trace_of(&of_path("/orders"), 3);
     let (asks, answers) = (trace.span("front", "client"), trace.span("back", "server"));
     assert!(asks.is_parent_of(answers), "{trace:#?}");
     for span in [asks, answers] {

@@ -115,7 +115,7 @@ fn a_response_that_goes_on_and_a_request_that_hangs_are_told_of_without_their_pa
         open.iter().map(|open| members(open, &what)).collect::<Vec<_>>(),
         [
             json!(["inbound", "GET /events/{id}", "unknown", 200, 0, 5]),
-            json!(["outbound", "POST", "exact", null, 4, 0]),
+            json!(["outbound", "POST", "inferred", null, 4, 0]),
         ]
     );
     assert_eq!(open[0]["trace_id"], open[1]["trace_id"]);

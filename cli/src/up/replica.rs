@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use contract::{SIDECAR_UID, env, port};
+use rustix::thread::CapabilitySet;
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
@@ -96,6 +97,7 @@ fn application(replica: &Replica, namespace: &Netns, manner: &Manner) -> Program
         workdir: replica.workdir.clone(),
         env,
         user: None,
+        keeps: CapabilitySet::empty(),
         namespace: namespace.clone(),
         hostname: replica.name.clone(),
         ready: replica.port.map_or(Ready::Running, Ready::Listening),
@@ -118,6 +120,8 @@ fn sidecar(replica: &Replica, namespace: &Netns, manner: &Manner) -> Option<Prog
         workdir: "/".into(),
         env,
         user,
+        // to see which process holds a connection: reading /proc/PID/fd of root's processes takes both
+        keeps: CapabilitySet::SYS_PTRACE | CapabilitySet::DAC_READ_SEARCH,
         namespace: namespace.clone(),
         hostname: replica.name.clone(),
         ready: Ready::Answering(SocketAddr::new(IpAddr::V4(replica.address.v4), port::ADMIN)),

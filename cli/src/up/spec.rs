@@ -146,10 +146,13 @@ fn service(document: &Document, name: String, mut section: Section<'_>) -> Servi
 
 /// The keys that are handed to the sidecar as they are; it judges their values itself.
 fn sidecar(mut section: Section<'_>) -> Vec<(String, String)> {
-    const PASSED_ON: [(&str, &str); 9] = [
+    const PASSED_ON: [(&str, &str); 12] = [
         ("mode", env::MODE),
         ("sampling", env::SAMPLING),
         ("propagate", env::PROPAGATE),
+        ("propagate_inferred", env::PROPAGATE_INFERRED),
+        ("request_id", env::REQUEST_ID),
+        ("process_owner", env::PROCESS_OWNER),
         ("routes", env::ROUTES),
         ("opaque_ports", env::OPAQUE_PORTS),
         ("probe_paths", env::PROBE_PATHS),

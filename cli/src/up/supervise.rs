@@ -14,6 +14,10 @@ use std::time::{Duration, Instant};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::Signal;
 use nix::unistd::sethostname;
+use rustix::thread::{
+    CapabilitiesSecureBits, CapabilitySet, CapabilitySets, capabilities, configure_capability_in_ambient_set,
+    set_capabilities, set_capabilities_secure_bits,
+};
 use tokio::net::unix::pipe;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
@@ -48,6 +52,8 @@ pub(super) struct Program {
     pub(super) env: Vec<(String, String)>,
     /// User and group id, if not the mesh's own.
     pub(super) user: Option<u32>,
+    /// Of root's rights, those that it keeps as that user.
+    pub(super) keeps: CapabilitySet,
     pub(super) namespace: Netns,
     pub(super) hostname: String,
     pub(super) ready: Ready,
@@ -174,14 +180,15 @@ async fn start(program: &Program, kit: &Kit) -> io::Result<(Started, JoinSet<()>
     if let Some(user) = program.user {
         command.uid(user).gid(user);
     }
-    let hostname = program.hostname.clone();
-    let name_the_host = move || {
+    let (hostname, keeps) = (program.hostname.clone(), program.keeps);
+    let prepare = move || {
         unshare(CloneFlags::CLONE_NEWUTS)?;
-        Ok(sethostname(hostname)?)
+        sethostname(hostname)?;
+        keep_rights(keeps)
     };
     let mut started = kit
         .reaper
-        .start_after(&program.namespace, command, name_the_host)
+        .start_after(&program.namespace, command, prepare)
         .await?;
     let pipes = [
         started.process.stdout.take().map(OwnedFd::from),
@@ -194,6 +201,26 @@ async fn start(program: &Program, kit: &Kit) -> io::Result<(Started, JoinSet<()>
         output.spawn(async move { console.relay(&name, pipe).await });
     }
     Ok((started, output))
+}
+
+/// What this thread starts as another user gets these capabilities (capabilities(7), ambient), and no others. None, where
+/// this machine does not let us hand them on: a container may lack them.
+fn keep_rights(rights: CapabilitySet) -> io::Result<()> {
+    let own = capabilities(None)?;
+    if rights.is_empty() || !own.effective.contains(rights | CapabilitySet::SETPCAP) {
+        return Ok(());
+    }
+    let sets = CapabilitySets {
+        inheritable: own.inheritable | rights,
+        ..own
+    };
+    set_capabilities(None, sets)?;
+    for right in rights.iter() {
+        configure_capability_in_ambient_set(right, true)?;
+    }
+    // becoming another user would clear them
+    set_capabilities_secure_bits(CapabilitiesSecureBits::NO_SETUID_FIXUP)?;
+    Ok(())
 }
 
 /// Shows the last words of a program that has ended. Whoever else holds its pipes open is not waited for.

@@ -1,127 +1,34 @@
-//! Answering questions in Jaeger's HTTP JSON, for Grafana's Jaeger data source, Jaeger UI and our own CLI.
+//! Answering questions: [`jaeger`] in the words of Jaeger's clients, [`v1`] in our own.
 //!
-//! Reads only. What Jaeger does not know (`order`, searching all services) is added where its clients do not see it.
+//! Reads only, but for the import of files. Handlers read what is asked, ask the store or the live aggregates, and write
+//! what they say; everything between is done by pure functions elsewhere.
 
-mod answer;
 mod jaeger;
-mod params;
+mod v1;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, RawQuery, Request, State};
-use axum::http::StatusCode;
+use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use span::TraceId;
+use axum::response::Response;
 use tokio::sync::Semaphore;
 
-use self::answer::{Problem, Refused, answer};
-use self::params::Params;
-use crate::store::{Operation, Store};
-use crate::tags::kind_name;
-use crate::time;
-
-type Answer = Result<Response, Refused>;
-type Kept = State<Arc<dyn Store>>;
-
-/// The query API over `store`.
-pub fn router(store: Arc<dyn Store>) -> Router {
-    Router::new()
-        .route("/api/services", get(services))
-        .route("/api/services/{service}/operations", get(operation_names))
-        .route("/api/operations", get(operations))
-        .route("/api/traces", get(search))
-        .route("/api/traces/{id}", get(trace))
-        .route("/api/dependencies", get(dependencies))
-        .fallback(unknown_path)
-        .with_state(store)
-        .layer(from_fn_with_state(Arc::new(Semaphore::new(QUERIES)), in_turn))
-}
+use crate::sources::Sources;
 
 /// Questions that are answered at once. An answer may be large, so others wait.
 const QUERIES: usize = 16;
 
+/// Both query APIs.
+pub fn router(sources: Sources) -> Router {
+    Router::new()
+        .merge(jaeger::router(Arc::clone(&sources.store)))
+        .nest("/api/meshtrace/v1", v1::router(sources))
+        .fallback(jaeger::unknown_path)
+        .layer(from_fn_with_state(Arc::new(Semaphore::new(QUERIES)), in_turn))
+}
+
 async fn in_turn(State(turns): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
     let _turn = turns.acquire().await;
     next.run(request).await
-}
-
-async fn services(State(store): Kept) -> Answer {
-    Ok(answer(&store.services().await?))
-}
-
-async fn operation_names(State(store): Kept, Path(service): Path<String>) -> Answer {
-    let mut names: Vec<_> = store
-        .operations(&service)
-        .await?
-        .into_iter()
-        .map(|operation| operation.name)
-        .collect();
-    names.dedup();
-    Ok(answer(&names))
-}
-
-async fn operations(State(store): Kept, RawQuery(query): RawQuery) -> Answer {
-    let mut params = Params::new(query.as_deref());
-    let service = params.required("service");
-    let kind = params.text("spanKind");
-    params.finish()?;
-    let wanted = |operation: &Operation| kind.is_none() || kind_name(operation.kind) == kind.as_deref();
-    let operations = store.operations(&service).await?;
-    let named: Vec<_> = operations
-        .iter()
-        .filter(|operation| wanted(operation))
-        .map(jaeger::operation)
-        .collect();
-    Ok(answer(&named))
-}
-
-async fn search(State(store): Kept, RawQuery(query): RawQuery) -> Answer {
-    let mut params = Params::new(query.as_deref());
-    let mut ids = params.trace_ids("traceID");
-    let search = params.search(time::now());
-    params.finish()?;
-    if ids.is_empty() {
-        ids = store
-            .search(&search)
-            .await?
-            .into_iter()
-            .map(|summary| summary.trace_id)
-            .collect();
-    }
-    let traces = store.traces(&ids).await?;
-    let traces: Vec<_> = traces.iter().map(jaeger::trace).collect();
-    Ok(answer(&traces))
-}
-
-async fn trace(State(store): Kept, Path(id): Path<String>) -> Answer {
-    let id = params::trace_id(&id).map_err(|what| Refused::bad_request([("trace id", what)]))?;
-    match store.traces(&[id]).await?.first() {
-        Some(trace) => Ok(answer(&[jaeger::trace(trace)])),
-        None => Err(not_found(id)),
-    }
-}
-
-async fn dependencies(State(store): Kept, RawQuery(query): RawQuery) -> Answer {
-    let mut params = Params::new(query.as_deref());
-    let window = params.dependency_window(time::now());
-    params.finish()?;
-    let dependencies = store.dependencies(window).await?;
-    let dependencies: Vec<_> = dependencies.iter().map(jaeger::dependency).collect();
-    Ok(answer(&dependencies))
-}
-
-fn not_found(id: TraceId) -> Refused {
-    Refused::new(
-        StatusCode::NOT_FOUND,
-        Problem::new("trace not found: it was never received here, or retention has dropped it").of_trace(id),
-    )
-}
-
-async fn unknown_path() -> Response {
-    let what = "no such path; there are /api/services, /api/services/{service}/operations, /api/operations, /api/traces, \
-                /api/traces/{id} and /api/dependencies";
-    Refused::new(StatusCode::NOT_FOUND, Problem::new(what)).into_response()
 }

@@ -1,6 +1,8 @@
-//! Where spans are kept: the contract that every backend keeps, and the one that keeps them in memory.
+//! Where spans are kept: the contract that every backend keeps, the backend that keeps them in memory, and the one
+//! that keeps them on disk.
 
 mod catalogue;
+mod durable;
 mod memory;
 #[cfg(test)]
 mod suite;
@@ -15,6 +17,7 @@ use span::TraceId;
 use crate::dependencies::Dependency;
 use crate::query::{Query, Summary};
 
+pub use durable::{Durability, Durable, OpenError};
 pub use memory::{Limits, Memory};
 
 /// A store of spans. `store::suite` tests, sentence by sentence, what is promised here; every backend must pass it.
@@ -29,7 +32,17 @@ pub use memory::{Limits, Memory};
 ///   replaces one that does not.
 /// - *Joined.* A span of trace T1 that names a provisional trace T2 ([`crate::join`]) makes all spans of T2, those
 ///   stored before as those to come, read as spans of T1. T2 asked for is answered with T1.
-/// - *Whole.* A search that matches one span of a trace finds the trace, joined spans included.
+/// - *Whole.* A search that matches one span of a trace finds the trace, joined spans included. What it says of the
+///   trace is about all of its spans.
+///
+/// **Searching.** What matches is what [`Query::place`] says of each whole trace, and what is said of it is
+/// [`Query::summary`]; a backend may find both in faster ways, never others.
+///
+/// - *Ordered.* The first [`Query::limit`] of all traces that match, however many there are, in the order of their
+///   [`Place`](crate::query::Place)s. Equal measures are ordered by trace id, so that the order is total.
+/// - *Paged.* With [`Query::after`], only traces that stand behind that place. So reading on from the last trace of each
+///   page shows every trace whose place does not change meanwhile exactly once, whatever is appended or dropped in
+///   between. A trace that grows meanwhile is where it stands when a page is read.
 ///
 /// **Forgetting.** What is dropped to stay within the limits is whole traces as they read, oldest first, by the time
 /// at which their first span was received; and it is reported. Spans of a dropped trace that come later begin it anew.
@@ -117,7 +130,7 @@ pub struct Operation {
 }
 
 /// A store cannot do what it was asked to.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// Not now. The same may be asked again later.
     #[error("the store is not available: {0}; try again later")]

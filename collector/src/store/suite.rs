@@ -6,12 +6,13 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 
-use otlp::model::{Kind, Status};
+use otlp::model::{Attribute, Event, Kind, Link, Scope, Status, Value};
 use proptest::prelude::*;
 
 use super::*;
+use crate::analysis::link::LinkKind;
 use crate::fixtures::*;
-use crate::query::Order;
+use crate::query::{Condition, Order, Outcome, ids_beginning};
 
 pub(super) const PLENTY: u64 = 64 << 20;
 pub(super) const LONG: u64 = u64::MAX;
@@ -28,6 +29,13 @@ macro_rules! suite {
             a_search_finds_a_trace_by_a_joined_span,
             searches_are_ordered_and_limited,
             a_search_wants_one_span_that_matches_all_of_it,
+            every_field_of_a_search_counts,
+            conditions_hold_wherever_a_span_says_it,
+            a_trace_is_found_by_the_beginning_of_its_id_and_of_a_joined_one,
+            what_is_said_of_a_trace_is_about_all_of_it,
+            pages_show_every_trace_once_in_order,
+            pages_stay_exact_while_others_arrive,
+            a_summary_says_what_the_whole_trace_is,
             services_and_operations_are_listed_in_order_once,
             dependencies_come_from_whole_traces_in_the_window,
             too_old_traces_are_dropped_whole_and_counted,
@@ -222,13 +230,11 @@ pub(super) fn a_search_wants_one_span_that_matches_all_of_it(make: Make<'_>) {
     ));
     wait(store.append(vec![span("a", 2, 3).with(tagged).with(failed)], 0));
     let tags = |tags: &[(&str, &str)]| {
-        let tags = tags
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let conditions = tags.iter().map(|(key, value)| Condition::equals(*key, *value));
         found(
             &*store,
             &Query {
-                tags: tags.collect(),
+                conditions: conditions.collect(),
                 ..Query::default()
             },
         )
@@ -250,6 +256,269 @@ pub(super) fn a_search_wants_one_span_that_matches_all_of_it(make: Make<'_>) {
     assert_eq!(window(START + 3000..=START + 3000, 0..=u64::MAX), [2]);
     assert_eq!(window(START..=START + 2999, 0..=1_000_000), [1]);
     assert_eq!(window(0..=u64::MAX, 1_000_001..=u64::MAX), [0; 0]);
+}
+
+pub(super) fn every_field_of_a_search_counts(make: Make<'_>) {
+    let store = make(PLENTY, LONG);
+    let failed = |span: &mut Span| span.status = Status::Error("no".to_owned());
+    wait(store.append(
+        vec![
+            span("a", 1, 1).with(child_of(9, Kind::Server)),
+            span("b", 2, 1).with(child_of(9, Kind::Client)).with(failed),
+            span("b", 3, 2).with(|span| span.status = Status::Ok),
+            span("b", 4, 3).with(linked("inferred", 0.99)),
+            span("b", 5, 4).with(linked("exact", 1.0)),
+        ],
+        0,
+    ));
+    let find = |query: Query| {
+        let mut found = found(&*store, &query);
+        found.sort_unstable();
+        found
+    };
+    let any = Query::default;
+    let service = Some("a".to_owned());
+    assert_eq!(find(Query { service, ..any() }), [1]);
+    let operation = Some("operation 1".to_owned());
+    assert_eq!(find(Query { operation, ..any() }), [1, 2]);
+    let kind = Some(Kind::Client);
+    assert_eq!(find(Query { kind, ..any() }), [2]);
+    for (status, expected) in [
+        (Outcome::Error, &[2][..]),
+        (Outcome::Ok, &[3]),
+        (Outcome::Unset, &[1, 4, 5]),
+    ] {
+        let status = Some(status);
+        assert_eq!(find(Query { status, ..any() }), expected);
+    }
+    let link = Some(LinkKind::Inferred);
+    assert_eq!(find(Query { link, ..any() }), [4]);
+    let link = Some(LinkKind::Unknown);
+    assert_eq!(find(Query { link, ..any() }), [0; 0]);
+    assert_eq!(find(any()), [1, 2, 3, 4, 5]);
+}
+
+pub(super) fn conditions_hold_wherever_a_span_says_it(make: Make<'_>) {
+    let store = make(PLENTY, LONG);
+    let number = |number| {
+        vec![Attribute {
+            key: "n".to_owned(),
+            value: Value::Int(number),
+        }]
+    };
+    wait(store.append(
+        vec![
+            span("a", 1, 1).with(|span| span.attributes = number(1)),
+            span("a", 2, 2).with(|span| {
+                let mut attributes = span.resource.attributes.clone();
+                attributes.append(&mut number(2));
+                span.resource = Arc::new(otlp::model::Resource { attributes });
+            }),
+            span("a", 3, 3).with(|span| {
+                span.scope = Arc::new(Scope {
+                    attributes: number(3),
+                    ..Scope::default()
+                });
+            }),
+            span("a", 4, 4).with(|span| {
+                span.events = vec![Event {
+                    time: START,
+                    name: "event".to_owned(),
+                    attributes: number(4),
+                }];
+            }),
+            span("a", 5, 5).with(|span| {
+                span.links = vec![Link {
+                    trace_id: trace_id(9),
+                    span_id: span_id(9),
+                    trace_state: String::new(),
+                    attributes: number(5),
+                }];
+            }),
+            span("a", 6, 6).with(|span| span.attributes.push(text("n", "6"))),
+            span("a", 7, 7).with(|span| span.attributes.push(text("n", "seven"))),
+            span("a", 8, 8),
+        ],
+        0,
+    ));
+    let find = |condition: &str| {
+        let mut found = found(
+            &*store,
+            &Query {
+                conditions: vec![Condition::parse(condition).unwrap()],
+                ..Query::default()
+            },
+        );
+        found.sort_unstable();
+        found
+    };
+    assert_eq!(find("n"), [1, 2, 3, 4, 5, 6, 7]);
+    for trace in 1..=6 {
+        assert_eq!(find(&format!("n={trace}")), [trace]);
+    }
+    assert_eq!(find("n=seven"), [7]);
+    assert_eq!(find("n>=3"), [3, 4, 5, 6]);
+    assert_eq!(find("n>3"), [4, 5, 6]);
+    assert_eq!(find("n<=2"), [1, 2]);
+    assert_eq!(find("n<2.5"), [1, 2]);
+    assert_eq!(find("m"), [0; 0]);
+}
+
+pub(super) fn a_trace_is_found_by_the_beginning_of_its_id_and_of_a_joined_one(make: Make<'_>) {
+    let store = make(PLENTY, LONG);
+    wait(store.append(
+        vec![
+            span("a", 0xa1, 1),
+            span("a", 0xa2, 2).with(resolves(0xb1)),
+            span("b", 0xb1, 3),
+        ],
+        0,
+    ));
+    let find = |digits: &str| {
+        found(
+            &*store,
+            &Query {
+                ids: ids_beginning(digits).unwrap(),
+                ..Query::default()
+            },
+        )
+    };
+    let beginning = |end: &str| format!("{}{end}", "0".repeat(30));
+    assert_eq!(find(&beginning("a")), [0xa2, 0xa1]);
+    assert_eq!(find(&beginning("a1")), [0xa1]);
+    assert_eq!(find(&beginning("b")), [0xa2]);
+    assert_eq!(find("0"), [0xa2, 0xa1]);
+    assert_eq!(find("1"), [0; 0]);
+}
+
+pub(super) fn what_is_said_of_a_trace_is_about_all_of_it(make: Make<'_>) {
+    let store = make(PLENTY, LONG);
+    // the second trace has a matching span of a millisecond, and takes two
+    let later = |span: &mut Span| {
+        span.start += 1_000_000;
+        span.end += 1_000_000;
+    };
+    wait(store.append(
+        vec![
+            span("a", 1, 1),
+            span("a", 2, 1),
+            span("b", 2, 1).with(child_of(9, Kind::Server)).with(later),
+        ],
+        0,
+    ));
+    let find = |trace_duration| {
+        found(
+            &*store,
+            &Query {
+                service: Some("a".to_owned()),
+                trace_duration,
+                ..Query::default()
+            },
+        )
+    };
+    assert_eq!(find(1_000_001..=u64::MAX), [2]);
+    assert_eq!(find(2_000_000..=2_000_000), [2]);
+    assert_eq!(find(0..=1_000_000), [1]);
+}
+
+/// The pages of a search, each behind the last of the one before; `between` runs after every page.
+fn pages(store: &dyn Store, order: Order, limit: usize, mut between: impl FnMut(usize)) -> Vec<Vec<u64>> {
+    let mut pages = Vec::new();
+    let mut after = None;
+    loop {
+        let query = Query {
+            order,
+            limit,
+            after,
+            ..Query::default()
+        };
+        let page = wait(store.search(&query));
+        let Some(last) = page.last() else {
+            return pages;
+        };
+        after = Some(last.place(order));
+        pages.push(page.iter().map(|summary| summary.trace_id.low()).collect());
+        between(pages.len());
+    }
+}
+
+pub(super) fn pages_show_every_trace_once_in_order(make: Make<'_>) {
+    let spans = (1u64..40, 0u64..5, 1u64..4, any::<bool>());
+    let spans = proptest::collection::vec(spans, 1..40);
+    proptest!(ProptestConfig::with_cases(24), |(spans in spans, limit in 1usize..8)| {
+        let store = make(PLENTY, LONG);
+        let spans = (1..).zip(spans).map(|(id, (trace, start, millis, failed))| {
+            span("a", trace, id).with(|span| {
+                span.start = START + start;
+                span.end = span.start + millis * 1_000_000;
+                if failed {
+                    span.status = Status::Error(String::new());
+                }
+            })
+        });
+        wait(store.append(spans.collect(), 0));
+        for order in Order::ALL {
+            let all = Query { order, limit: 1000, ..Query::default() };
+            let pages = pages(&*store, order, limit, |_| ());
+            prop_assert!(pages.iter().all(|page| page.len() <= limit));
+            prop_assert_eq!(pages.concat(), found(&*store, &all));
+        }
+    });
+}
+
+pub(super) fn pages_stay_exact_while_others_arrive(make: Make<'_>) {
+    for order in Order::ALL {
+        let store = make(PLENTY, LONG);
+        let came =
+            |trace: u64, nanos: u64| span("a", trace, trace).with(|span| span.end = span.start + nanos);
+        wait(store.append((10..20).map(|trace| came(trace, trace)).collect(), 0));
+        let seen = pages(&*store, order, 3, |page| {
+            // some come in front of where the reader is, some behind
+            if page <= 4 {
+                let (before, behind) = (100 + page as u64, 10 - page as u64);
+                wait(store.append(vec![came(before, before), came(behind, behind)], 0));
+            }
+        })
+        .concat();
+        let expected: Vec<u64> = (10..20).collect();
+        let mut first: Vec<_> = seen
+            .iter()
+            .copied()
+            .filter(|trace| (10..20).contains(trace))
+            .collect();
+        first.sort_unstable();
+        assert_eq!(first, expected, "{order:?}");
+        let distinct: BTreeSet<_> = seen.iter().collect();
+        assert_eq!(distinct.len(), seen.len(), "{order:?}");
+    }
+}
+
+pub(super) fn a_summary_says_what_the_whole_trace_is(make: Make<'_>) {
+    let store = make(PLENTY, LONG);
+    wait(store.append(
+        vec![
+            span("edge", 1, 1).with(child_of(99, Kind::Server)),
+            span("edge", 1, 2)
+                .with(child_of(1, Kind::Client))
+                .with(resolves(2))
+                .with(linked("inferred", 0.5))
+                .with(|span| span.status = Status::Error(String::new())),
+            span("bank", 2, 3).with(child_of(2, Kind::Server)),
+        ],
+        0,
+    ));
+    let query = Query {
+        service: Some("bank".to_owned()),
+        ..Query::default()
+    };
+    let found = wait(store.search(&query));
+    let expected = query.summary(trace_id(1), &read(&*store, 1).unwrap().spans);
+    assert_eq!(found, Vec::from_iter(expected));
+    let summary = &found[0];
+    assert_eq!((summary.spans, summary.errors, summary.gaps), (3, 1, 1));
+    assert_eq!((summary.start, summary.duration), (START + 1000, 1_002_000));
+    assert_eq!((summary.longest_match, summary.confidence), (1_000_000, 0.5));
+    assert_eq!(summary.root.service, "edge");
 }
 
 pub(super) fn services_and_operations_are_listed_in_order_once(make: Make<'_>) {

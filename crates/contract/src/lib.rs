@@ -54,6 +54,12 @@ pub mod env {
     pub const SAMPLING: &str = "MESHTRACE_SAMPLING";
     /// `propagate`: dialects to write always, besides those a request already speaks.
     pub const PROPAGATE: &str = "MESHTRACE_PROPAGATE";
+    /// `propagate-inferred`: which links are made where the application forwards no context.
+    pub const PROPAGATE_INFERRED: &str = "MESHTRACE_PROPAGATE_INFERRED";
+    /// `request-id`: whether requests are given an id that have none.
+    pub const REQUEST_ID: &str = "MESHTRACE_REQUEST_ID";
+    /// `process-owner`: whether it is looked up which process holds a connection.
+    pub const PROCESS_OWNER: &str = "MESHTRACE_PROCESS_OWNER";
     /// `routes`: route templates, separated by commas.
     pub const ROUTES: &str = "MESHTRACE_ROUTES";
     /// `opaque_ports`: ports whose bytes are not looked at, separated by commas.

@@ -104,8 +104,9 @@ impl SpanEncoder {
         self.buffer.len() - length..self.buffer.len()
     }
 
-    /// An attribute whose value is a word of ours.
-    pub fn word(&mut self, key: &str, value: &'static str) {
+    /// An attribute whose value is a word of ours: of bounded length, and not looked at again.
+    #[inline]
+    pub fn word(&mut self, key: &str, value: &str) {
         self.attribute(key, bytes_len(value.len()));
         wire::bytes(&mut self.buffer, 1, value.as_bytes());
     }
@@ -138,6 +139,7 @@ impl SpanEncoder {
     }
 
     /// An attribute whose value is a whole number.
+    #[inline]
     pub fn int(&mut self, key: &str, value: i64) {
         let bits = value.cast_unsigned();
         self.attribute(key, 1 + varint_len(bits));
@@ -153,6 +155,16 @@ impl SpanEncoder {
     pub fn double(&mut self, key: &str, value: f64) {
         self.attribute(key, 9);
         wire::fixed64(&mut self.buffer, 4, value.to_bits());
+    }
+
+    /// Another span, of this trace or another, that this one has to do with.
+    pub fn link(&mut self, to: &SpanContext) {
+        wire::tag(&mut self.buffer, 13, wire::Wire::Bytes);
+        // both ids with their heads, and the flags behind a tag of one byte
+        wire::varint(&mut self.buffer, (bytes_len(16) + bytes_len(8) + 5) as u64);
+        wire::bytes(&mut self.buffer, 1, to.trace_id.as_bytes());
+        wire::bytes(&mut self.buffer, 2, to.span_id.as_bytes());
+        wire::fixed32(&mut self.buffer, 6, u32::from(to.flags.0));
     }
 
     /// The span failed. `message` is for people, and may be empty.
@@ -172,6 +184,9 @@ impl SpanEncoder {
     }
 
     /// `KeyValue` and the head of its `AnyValue`, which takes `any` bytes more.
+    ///
+    /// Keys are constants: where this is called, nearly all of it is known when it is compiled.
+    #[inline(always)]
     fn attribute(&mut self, key: &str, any: usize) {
         let pair = bytes_len(key.len()) + bytes_len(any);
         if let (Ok(pair @ ..0x80), Ok(key_len), Ok(any)) =
@@ -289,6 +304,7 @@ mod tests {
         span.int("negative", -1);
         span.double("meshtrace.link.confidence", 0.5);
         span.texts("http.request.header.accept", [b"a".as_slice(), b"bb"].into_iter());
+        span.link(&context());
         span.error("connection reset");
         span.kind(Kind::Client);
         span.times(1, u64::MAX);
@@ -324,6 +340,10 @@ mod tests {
             (span.start_time_unix_nano, span.end_time_unix_nano),
             (1, u64::MAX)
         );
+        let link = &span.links[0];
+        assert_eq!(link.trace_id, context().trace_id.as_bytes());
+        assert_eq!(link.span_id, context().span_id.as_bytes());
+        assert_eq!(link.flags, 1);
         let status = span.status.as_ref().unwrap();
         assert_eq!((status.code, status.message.as_str()), (2, "connection reset"));
         let value = |key: &str| {

@@ -37,6 +37,23 @@ impl Ratio {
         trace_id.low() % RANDOMNESS >= self.threshold()
     }
 
+    /// A trace id made from a random one, about which the decision is `keep`. Where there is none (every trace is kept,
+    /// or none), the same.
+    pub fn redrawn(self, trace_id: TraceId, keep: bool) -> TraceId {
+        let threshold = self.threshold();
+        let (from, values) = if keep {
+            (threshold, RANDOMNESS - threshold)
+        } else {
+            (0, threshold)
+        };
+        let before = trace_id.as_u128() % u128::from(RANDOMNESS);
+        if values == 0 {
+            return trace_id;
+        }
+        let after = u128::from(from) + ((before * u128::from(values)) >> 56);
+        TraceId::from_random(trace_id.as_u128() - before + after)
+    }
+
     /// As many of the 2^56 values are rejected. A share too small for that many is none at all.
     fn threshold(self) -> u64 {
         ((1.0 - self.0) * RANDOMNESS as f64).round() as u64
@@ -146,6 +163,14 @@ mod tests {
             let lower = Ratio::new(f64::min(one, other)).unwrap();
             let higher = Ratio::new(f64::max(one, other)).unwrap();
             prop_assert!(!lower.keeps(&id) || higher.keeps(&id));
+        }
+
+        #[test]
+        fn an_id_can_be_drawn_for_either_decision(bits: u128, share in 0.001..=0.999, keep: bool) {
+            let ratio = Ratio::new(share).unwrap();
+            let (before, after) = (TraceId::from_random(bits), ratio.redrawn(TraceId::from_random(bits), keep));
+            prop_assert_eq!(ratio.keeps(&after), keep);
+            prop_assert_eq!(before.high(), after.high());
         }
 
         #[test]

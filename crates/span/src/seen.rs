@@ -9,7 +9,7 @@ use crate::dialect::{
 use crate::{Edits, Field, SpanContext, SpanId, TraceId};
 
 /// What trace headers a head carries. Borrows the head's bytes, and allocates only if a trace header is repeated.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Seen<'a> {
     headers: Headers<'a>,
     carried: [Option<Carried>; Dialect::ALL.len()],
@@ -37,14 +37,19 @@ pub struct Parent<'a> {
 ///
 /// A header that is repeated in other words makes its dialect malformed; in the same words it is taken once. Only
 /// `tracestate` may come in pieces.
-pub fn read<'a>(fields: &[Field<'a>]) -> Seen<'a> {
-    let mut seen = Seen::default();
+pub fn read<'a>(fields: &'a [Field<'a>]) -> Seen<'a> {
+    let mut seen = Seen {
+        headers: Headers::of(fields),
+        carried: [None; Dialect::ALL.len()],
+        there: DialectSet::default(),
+    };
     let mut contradictory = DialectSet::default();
-    for (index, field) in fields.iter().enumerate() {
+    // a head of so many fields is larger than any tap reads
+    for (index, field) in (0..=u16::MAX).zip(fields) {
         let Some(header) = Header::of(field.name) else {
             continue;
         };
-        let found = seen.headers.note(header, index, field.value);
+        let found = seen.headers.note(header, index);
         if let Some(dialect) = header.dialect() {
             seen.there.insert(dialect);
             if found == Found::Contradictory {
@@ -127,6 +132,11 @@ impl Seen<'_> {
     }
 }
 
+/// Whether a field of this name, in any case, is one of a dialect's.
+pub fn carries_trace(name: &[u8]) -> bool {
+    Header::of(name).is_some()
+}
+
 /// Makes every dialect that is there say `context`, and adds those `configured` that are not, so that none is stale.
 ///
 /// `parent_span` is the parent of the span that `context` names, for the dialects that pass it on. Values keep the
@@ -145,10 +155,7 @@ pub fn write(
         debug: context.flags.is_sampled() && seen.well_formed().any(|(_, carried)| carried.debug),
     };
     let headers = &seen.headers;
-    for dialect in Dialect::ALL {
-        if !seen.there.contains(dialect) && !configured.contains(dialect) {
-            continue;
-        }
+    for dialect in seen.there.union(configured).iter() {
         let before = seen.carried(dialect);
         match dialect {
             Dialect::W3c => w3c::write(headers, before, &outgoing, edits),

@@ -83,6 +83,12 @@ async fn pass_on(
         destination
     };
     let mut observed = Observed::new(Arc::clone(recorder), direction, peer);
+    observed.held_as(|| match direction {
+        Direction::Inbound => Ok((ends.server.peer_addr()?, ends.server.local_addr()?)),
+        // where it was going, not where it was redirected to
+        Direction::Outbound if listener.upstream.is_none() => Ok((from, destination)),
+        Direction::Outbound => Ok((from, ends.client.local_addr()?)),
+    });
     let opaque = settings.mode == Mode::Passthrough || settings.opaque_ports.contains(&destination.port());
     let mut watch = if opaque {
         observed.sees_nothing();

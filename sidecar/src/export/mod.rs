@@ -75,22 +75,24 @@ impl Exporter {
                 _ = due.tick() => (true, false),
                 _ = stopping.wait_for(Option::is_some) => (true, true),
             };
-            // a request for each handful of spans would cost more than the spans: what is not full waits until it is due
-            let next = || {
-                if all {
-                    self.queue.pop()
-                } else {
-                    self.queue.pop_full()
-                }
+            // a request for each handful of spans would cost more than the spans: what is not full waits until it is due,
+            // and what comes meanwhile until the next time
+            let mut rest = all;
+            let mut next = || {
+                let full = self.queue.pop_full();
+                full.or_else(|| std::mem::take(&mut rest).then(|| self.queue.pop()).flatten())
             };
             while let Some(batch) = next() {
-                let spans = batch.spans;
+                let (spans, bytes) = (batch.spans, Bytes::from(batch.bytes));
                 let (taken, loss) = tokio::select! {
-                    outcome = self.deliver(batch) => outcome,
+                    outcome = self.deliver(spans, &bytes) => outcome,
                     () = passed(stop.clone()) => (0, Loss::Stopped),
                 };
                 self.metrics.exported.inc_by(taken);
                 self.metrics.lost(loss, spans - taken);
+                if !all {
+                    self.queue.recycle(bytes);
+                }
             }
             if stopped {
                 return;
@@ -100,9 +102,7 @@ impl Exporter {
 
     /// Sends one batch, again and again while that makes sense. Returns how many of its spans were taken, and why the
     /// others were not.
-    async fn deliver(&self, batch: Batch) -> (u64, Loss) {
-        let spans = batch.spans;
-        let bytes = Bytes::from(batch.bytes);
+    async fn deliver(&self, spans: u64, bytes: &Bytes) -> (u64, Loss) {
         let give_up = Instant::now() + self.retry_for;
         let mut pause = PAUSE_FIRST;
         loop {

@@ -1,6 +1,51 @@
 //! The values that labels take: closed sets.
 
+use causality::{Certainty, Method};
+
+use crate::record::Link;
 use crate::tap::End;
+
+/// How many ways there are to find a parent, and not to.
+pub(super) const LINKS: usize = 2 * Method::ALL.len() + 1;
+
+/// Where a way stands in [`link_labels`]: the exact ones, the inferred ones, and those without a parent.
+pub(super) fn link_index(link: Link) -> usize {
+    const METHODS: usize = Method::ALL.len();
+    match link {
+        Link::Propagated => Method::Propagated as usize,
+        Link::Found(Certainty::Exact, method) => method as usize,
+        // what is propagated is not inferred
+        Link::Found(Certainty::Inferred(_), method) => METHODS - 1 + method as usize,
+        Link::Unknown(_) => 2 * METHODS - 1,
+        Link::Provisional => 2 * METHODS,
+    }
+}
+
+/// The kind and method of each way, as labels have them.
+pub(super) fn link_labels() -> [[&'static str; 2]; LINKS] {
+    let found = |certainty| {
+        let methods = Method::ALL
+            .into_iter()
+            .filter(|method| *method != Method::Propagated);
+        methods.map(move |method| Link::Found(certainty, method))
+    };
+    let all = [Link::Propagated, Link::Unknown(None), Link::Provisional]
+        .into_iter()
+        .chain(found(Certainty::Exact))
+        .chain(found(Certainty::Inferred(0.0)));
+    let mut labels = [["", ""]; LINKS];
+    for link in all {
+        let method = match link {
+            Link::Propagated => Method::Propagated.name(),
+            Link::Found(_, method) => method.name(),
+            Link::Unknown(_) | Link::Provisional => "none",
+        };
+        if let Some(place) = labels.get_mut(link_index(link)) {
+            *place = [link.kind(), method];
+        }
+    }
+    labels
+}
 
 /// Which way a connection goes, seen from the pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -8,14 +8,15 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use causality::Ticket;
 use otlp::encode::SpanEncoder;
 use span::{Field, Tracestate};
 
+use super::causes::Part;
 use super::clock::nanos;
+use super::lineage::{Lineage, Link};
 use super::open::OpenRequest;
 use super::redact::{self, REDACTED, Target};
-use super::{Lineage, Observed, Recorder, kind};
+use super::{Observed, REQUEST_ID, Recorder, kind};
 use crate::grpc;
 use crate::metrics::{Direction, Unrecorded};
 use crate::tap::{End, Exchange, RequestHead, Side};
@@ -36,7 +37,8 @@ pub struct Recorded {
     began: Instant,
     /// The same, in nanoseconds since 1970.
     start: u64,
-    ticket: Option<Ticket>,
+    /// What the search for causes knows it by.
+    part: Part,
     /// The span, if there is to be one.
     span: Option<SpanEncoder>,
     method: &'static str,
@@ -60,25 +62,21 @@ impl Recorded {
         known: &Known<'_>,
         lineage: Lineage,
         tracestate: Option<Tracestate<'_>>,
-        ticket: Option<Ticket>,
+        part: Part,
     ) -> Self {
         let pod = &observed.recorder.pod;
         pod.metrics.begun(lineage.link);
-        let recording = lineage.context.flags.is_sampled() && pod.queue.is_some();
+        let recording = pod.records(&lineage.context);
         let (start, span) = observed.recorder.open(observed.read, recording);
-        let method = METHODS
-            .into_iter()
-            .find(|known| known.as_bytes() == head.method)
-            .unwrap_or("_OTHER");
         let mut recorded = Self {
             recorder: Arc::clone(&observed.recorder),
             direction: observed.direction,
             lineage,
             began: observed.read,
             start,
-            ticket,
+            part,
             span,
-            method,
+            method: known.method,
             path: 0..0,
             probe: observed.direction == Direction::Inbound && known.is_probe(&pod.settings.probe_paths),
             grpc: known.grpc,
@@ -153,13 +151,16 @@ impl Recorded {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        let (ticket, span) = (self.ticket.take(), self.span.take());
+        let part = std::mem::replace(&mut self.part, Part::Nothing);
+        let span = self.span.take();
         let pod = &self.recorder.pod;
         let took = self.began.elapsed();
-        if let Some(ticket) = ticket {
-            pod.in_flight().end(ticket);
+        if let Some(causes) = &pod.causes {
+            causes.ended(self.began + took, part);
         }
-        pod.metrics.request(self.direction, end, self.status, took);
+        self.recorder
+            .tally
+            .request(self.direction, end, self.status, took);
         let succeeded = matches!(end, Some(End::Complete)) && self.status.is_some_and(|status| status < 400);
         let Some(mut span) = span else {
             let sampled = self.lineage.context.flags.is_sampled();
@@ -175,17 +176,27 @@ impl Recorded {
         }
         span.times(self.start, self.start.saturating_add(nanos(took)));
         self.conclude(&mut span, end, succeeded);
-        self.recorder.export(span);
+        match &pod.causes {
+            Some(causes) if self.lineage.link == Link::Provisional => {
+                if let Some(free) = causes.hold(self.lineage.context, span) {
+                    pod.set_free(free);
+                }
+            }
+            _ => {
+                self.lineage.write(&mut span);
+                self.recorder.export(span);
+            }
+        }
     }
 
-    /// What is known only now.
+    /// What is known only now, but for its parent.
     fn conclude(&self, span: &mut SpanEncoder, end: Option<End>, succeeded: bool) {
         self.name(span, succeeded);
         if let Some(status) = self.status.filter(|_| !self.grpc) {
             span.int("http.response.status_code", i64::from(status));
         }
         if let Some(status) = self.grpc_status {
-            span.text("rpc.response.status_code", grpc::status_name(status).as_bytes());
+            span.word("rpc.response.status_code", &grpc::status_name(status));
         }
         let [sent, received] = self.messages;
         for (key, value) in [
@@ -198,18 +209,14 @@ impl Recorded {
                 span.count(key, value);
             }
         }
-        span.word("meshtrace.link.kind", self.lineage.link.name());
         if !matches!(end, Some(End::Complete)) {
-            span.text("meshtrace.end", end.map_or("cancelled", End::name).as_bytes());
+            span.word("meshtrace.end", end.map_or("cancelled", End::name));
         }
         if let Some(error) = self.error(end) {
-            span.text("error.type", error.as_bytes());
+            span.word("error.type", &error);
             span.error("");
         }
         span.kind(kind(self.direction));
-        // a parent that was found here is another span of this process; one that came with the request is not
-        let remote = self.lineage.link == super::Link::Propagated;
-        span.context(&self.lineage.context, self.lineage.parent, remote);
     }
 
     /// The name, from a bounded set: the gRPC method, or the HTTP method with its route, or less.
@@ -230,7 +237,7 @@ impl Recorded {
                     Direction::Inbound => "http.route",
                     Direction::Outbound => "url.template",
                 };
-                span.text(key, route.as_bytes());
+                span.word(key, route);
             }
             None => span.name(method),
         }
@@ -258,7 +265,7 @@ impl Recorded {
             name: self.name_so_far(),
             trace_id: self.lineage.context.trace_id.to_string(),
             span_id: self.lineage.context.span_id.to_string(),
-            link: self.lineage.link.name(),
+            link: self.lineage.link.kind(),
             age_ms: u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
             status: self.status,
             request_bytes: self.request_bytes,
@@ -310,7 +317,11 @@ impl Exchange for Box<Recorded> {
         self.request_bytes = self.request_bytes.saturating_add(bytes);
     }
 
-    fn request_end(&mut self) {}
+    fn request_end(&mut self) {
+        if let Some(causes) = &self.recorder.pod.causes {
+            causes.body_complete(&self.part);
+        }
+    }
 
     fn response_head(&mut self, status: u16, fields: &[Field<'_>]) {
         // an interim head is no answer yet; the one that agrees to an upgrade is the last
@@ -318,6 +329,9 @@ impl Exchange for Box<Recorded> {
             return;
         }
         self.status = Some(status);
+        if let Some(causes) = &self.recorder.pod.causes {
+            causes.answered(&self.part, fields);
+        }
         if let Some(span) = &mut self.span {
             capture(
                 span,
@@ -364,11 +378,16 @@ impl Drop for Recorded {
 
 /// What of a head decides how it is described.
 pub(super) struct Known<'a> {
-    target: Target<'a>,
+    pub(super) method: &'static str,
+    pub(super) target: Target<'a>,
+    /// Whether a body follows, whose end is going to be seen.
+    pub(super) body: bool,
+    /// Whether it has an `x-request-id`.
+    pub(super) request_id: bool,
     /// Host and port, without user information; empty if there are none.
     pub(super) authority: &'a [u8],
     pub(super) agent: Option<&'a [u8]>,
-    grpc: bool,
+    pub(super) grpc: bool,
 }
 
 impl<'a> Known<'a> {
@@ -379,8 +398,15 @@ impl<'a> Known<'a> {
             .map(redact::without_user)
             .or(target.authority)
             .unwrap_or_default();
+        let method = METHODS
+            .into_iter()
+            .find(|known| known.as_bytes() == head.method)
+            .unwrap_or("_OTHER");
         let mut known = Self {
+            method,
             target,
+            body: false,
+            request_id: false,
             authority,
             agent: None,
             grpc: false,
@@ -389,6 +415,9 @@ impl<'a> Known<'a> {
             match field.name.len() {
                 10 if field.is("user-agent") => known.agent = Some(field.value),
                 12 if field.is("content-type") => known.grpc = grpc::is(field.value),
+                12 if field.is(REQUEST_ID) => known.request_id = true,
+                14 if field.is("content-length") => known.body |= field.value != b"0",
+                17 if field.is("transfer-encoding") => known.body = true,
                 _ => {}
             }
         }

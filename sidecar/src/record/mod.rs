@@ -3,66 +3,59 @@
 //! [`Observed::begin`] tells the whole story in the order it happens. Nothing here ever waits, and nothing here can
 //! keep a request from going on.
 
+mod causes;
 mod clock;
 mod exchange;
+mod held;
+mod lineage;
 mod open;
+mod propagation;
 pub mod redact;
 pub mod routes;
 mod shared;
 pub mod tls;
+mod tokens;
+mod waiting;
 
+use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
-use causality::{Cause, InFlight, Ticket};
+use causality::{Connection, Decision, Process, Unseen};
 use otlp::encode::SpanEncoder;
 use otlp::model::Kind;
 use rand::rngs::{SmallRng, SysRng};
 use rand::{Rng, SeedableRng};
 use span::{Edits, Parent, Seen, SpanContext, SpanId, TraceFlags, TraceId};
+use tokio::time::sleep;
 
+use self::causes::{Causes, Message, Part};
 use self::clock::Clock;
 use self::exchange::Known;
 pub use self::exchange::Recorded;
+use self::held::Free;
+use self::lineage::Lineage;
+pub use self::lineage::{Link, Reason};
 pub use self::open::{Present, Roll, Told};
+pub use self::propagation::Edge;
+use self::propagation::{Callee, Propagation};
 use self::routes::Routes;
 use self::shared::Shared;
-use crate::config::Settings;
+use crate::config::{ProcessOwner, RequestId, Settings};
 use crate::export::{Loss, Queue};
-use crate::metrics::{Direction, Metrics, Unrecorded};
+use crate::metrics::{Direction, Metrics, Tally, Unrecorded};
+use crate::owners::{Ends, Outcome, Owners};
 use crate::tap::{Observer, RequestHead};
 
-/// The most inbound requests that are remembered as possible causes.
-const IN_FLIGHT_MAX: usize = 4096;
+/// How often it is asked what has been found out, while something is open.
+const SETTLE_EVERY: Duration = Duration::from_millis(50);
+
+/// What applications that know nothing of traces may copy from a request to the calls that it causes.
+const REQUEST_ID: &str = "x-request-id";
 
 /// The most span buffers that are kept for reuse, by each worker.
 const SPARE_MAX: usize = 64;
-
-/// How a span's parent was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Link {
-    /// The request carried its context.
-    Propagated,
-    /// It carried none, and can have been caused by one request only.
-    Exact,
-    /// It carried none, and its cause cannot be known: it starts a trace of its own.
-    Unknown,
-}
-
-impl Link {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Propagated, Self::Exact, Self::Unknown];
-
-    /// As `meshtrace.link.kind` and labels have it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Propagated => "propagated",
-            Self::Exact => "exact",
-            Self::Unknown => "unknown",
-        }
-    }
-}
 
 /// What all connections of the pod share.
 pub struct Pod {
@@ -74,7 +67,11 @@ pub struct Pod {
     pub queue: Option<Arc<Queue>>,
     /// Its connections.
     pub roll: Arc<Roll>,
-    in_flight: Mutex<InFlight<SpanContext>>,
+    /// What caused which call, if that is to be found out.
+    causes: Option<Causes>,
+    propagation: Propagation,
+    /// Who is asked which process holds a connection, if anyone.
+    owners: OnceLock<Owners>,
     routes: Mutex<Routes>,
 }
 
@@ -82,27 +79,113 @@ impl Pod {
     /// A pod in which nothing is in flight yet.
     pub fn new(settings: Settings, metrics: Arc<Metrics>, queue: Option<Arc<Queue>>) -> Self {
         let routes = Mutex::new(Routes::new(settings.routes.clone()));
+        let causes = settings.causality().map(Causes::new);
         Self {
             settings,
             metrics,
             queue,
             roll: Arc::default(),
-            in_flight: Mutex::new(InFlight::new(IN_FLIGHT_MAX)),
+            causes,
+            propagation: Propagation::default(),
+            owners: OnceLock::new(),
             routes,
+        }
+    }
+
+    /// From now on it is looked up which processes hold the application's connections, if that is wanted and of use.
+    pub fn look_up_owners(self: &Arc<Self>) {
+        if self.causes.is_none() || self.settings.process_owner == ProcessOwner::Off {
+            return;
+        }
+        match Owners::start(self) {
+            Ok(owners) => drop(self.owners.set(owners)),
+            Err(error) => {
+                tracing::warn!(%error, "which process holds a connection cannot be looked up; it goes on without");
+            }
+        }
+    }
+
+    /// It has been found out which process holds the application's end of a connection.
+    pub fn owned(&self, connection: Connection, process: Process) {
+        if let Some(causes) = &self.causes {
+            causes.owned(connection, process);
         }
     }
 
     /// What is counted by now, in the text format of Prometheus.
     pub fn metrics_text(&self) -> String {
+        let signed = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
         let waiting = self.queue.as_ref().map_or(0, |queue| queue.bytes());
-        self.metrics
-            .queued
-            .set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        self.metrics.queued.set(signed(waiting));
+        if let Some(causes) = &self.causes {
+            let (open, held, bytes) = causes.open();
+            self.metrics.links_open.set(signed(open));
+            self.metrics.held.set(signed(held));
+            self.metrics.held_bytes.set(signed(bytes));
+        }
         self.metrics.text()
     }
 
-    fn in_flight(&self) -> MutexGuard<'_, InFlight<SpanContext>> {
-        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How the calls to each callee were joined to their causes.
+    pub fn edges(&self) -> Vec<Edge> {
+        self.propagation.edges()
+    }
+
+    /// Says the last word on calls whose cause was not known when they left, whenever one is due. Never returns.
+    pub async fn settle(&self) {
+        let Some(causes) = &self.causes else {
+            return std::future::pending().await;
+        };
+        loop {
+            causes.opened().await;
+            while causes.any_open() {
+                sleep(SETTLE_EVERY).await;
+                self.settle_by(causes, Some(Instant::now()));
+            }
+        }
+    }
+
+    /// Says it on all that are left, now that no connection is. From here on nothing is held.
+    pub fn settle_all(&self) {
+        let Some(causes) = &self.causes else { return };
+        self.settle_by(causes, None);
+        for free in causes.give_up() {
+            self.set_free(free);
+        }
+    }
+
+    fn settle_by(&self, causes: &Causes, now: Option<Instant>) {
+        for settled in causes.settle(now) {
+            self.metrics.resolved(settled.word.into());
+            self.propagation.resolved(settled.callee, settled.word.into());
+            if let Some(free) = settled.free {
+                self.set_free(free);
+            }
+        }
+    }
+
+    /// A span whose cause was awaited goes, with what is known of it.
+    fn set_free(&self, mut free: Free) {
+        let lineage = Lineage::root(free.root, Link::Provisional).resolved(free.word);
+        if lineage.link == Link::Unknown(Some(Reason::CauseNotSampled)) {
+            self.metrics.unknown(Reason::CauseNotSampled);
+        }
+        lineage.write(&mut free.span);
+        self.export(&free.span);
+    }
+
+    /// Whether a span of this context is to be made.
+    fn records(&self, context: &SpanContext) -> bool {
+        context.flags.is_sampled() && self.queue.is_some()
+    }
+
+    /// A span is finished. It waits for its batch, or is lost and counted.
+    fn export(&self, span: &SpanEncoder) {
+        if let Some(queue) = &self.queue
+            && queue.push(span).is_err()
+        {
+            self.metrics.lost(Loss::QueueFull, 1);
+        }
     }
 
     fn routes(&self) -> MutexGuard<'_, Routes> {
@@ -114,6 +197,7 @@ impl Pod {
 pub struct Recorder {
     pod: Arc<Pod>,
     own: Mutex<Own>,
+    tally: Arc<Tally>,
 }
 
 /// What a worker has for itself.
@@ -123,20 +207,13 @@ struct Own {
     spare: Vec<Vec<u8>>,
 }
 
-/// A span's identity, its parent, and how that was found.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Lineage {
-    pub(crate) context: SpanContext,
-    pub(crate) parent: Option<SpanId>,
-    pub(crate) link: Link,
-}
-
 impl Recorder {
     /// # Errors
     /// The operating system gives no random bytes, without which no trace id can be made.
     pub fn new(pod: Arc<Pod>) -> Result<Self, rand::rngs::SysError> {
         let random = SmallRng::try_from_rng(&mut SysRng)?;
         Ok(Self {
+            tally: pod.metrics.tally(),
             pod,
             own: Mutex::new(Own {
                 random,
@@ -151,23 +228,12 @@ impl Recorder {
         &self.pod
     }
 
-    /// The child of a parent that was found.
-    fn child(&self, parent: SpanContext, sampled: bool, link: Link) -> Lineage {
-        let span_id = SpanId::from_random(self.own().random.next_u64());
-        let context = SpanContext {
-            span_id,
-            flags: parent.flags.with_sampled(sampled),
-            ..parent
-        };
-        Lineage {
-            context,
-            parent: Some(parent.span_id),
-            link,
-        }
+    fn span_id(&self) -> SpanId {
+        SpanId::from_random(self.own().random.next_u64())
     }
 
     /// The root of a new trace. `decision` is the caller's, if it made one; `chosen` the trace id, if it chose one.
-    fn root(&self, decision: Option<bool>, chosen: Option<TraceId>) -> Lineage {
+    fn root(&self, decision: Option<bool>, chosen: Option<TraceId>) -> SpanContext {
         let (span_id, random) = {
             let random = &mut self.own().random;
             let high = u128::from(random.next_u64()) << 64;
@@ -183,16 +249,19 @@ impl Recorder {
         } else {
             TraceFlags::RANDOM
         };
-        let context = SpanContext {
+        SpanContext {
             trace_id,
             span_id,
             flags: flags.with_sampled(sampled),
-        };
-        Lineage {
-            context,
-            parent: None,
-            link: Link::Unknown,
         }
+    }
+
+    /// The root of a trace that may turn out to be part of another: sampled if one of those is that it may be part of,
+    /// and with an id by which others decide alike.
+    fn provisional_root(&self, sampled: bool) -> SpanContext {
+        let mut root = self.root(Some(sampled), None);
+        root.trace_id = self.pod.settings.sampling.redrawn(root.trace_id, sampled);
+        root
     }
 
     fn own(&self) -> MutexGuard<'_, Own> {
@@ -211,11 +280,7 @@ impl Recorder {
 
     /// A span is finished. It waits for its batch, or is lost and counted.
     fn export(&self, span: SpanEncoder) {
-        if let Some(queue) = &self.pod.queue
-            && queue.push(&span).is_err()
-        {
-            self.pod.metrics.lost(Loss::QueueFull, 1);
-        }
+        self.pod.export(&span);
         self.discard(span);
     }
 
@@ -242,9 +307,13 @@ pub struct Observed {
     direction: Direction,
     /// The client of an inbound connection, the server of an outbound one.
     peer: SocketAddr,
+    /// Its number, where causes are to be found out.
+    connection: Option<Connection>,
+    /// The application's end of it, as its kernel sees it, until it has been asked who holds that.
+    application: Option<Ends>,
     shared: Shared,
     /// Given back when the connection is gone, if requests may come in by it that nobody sees.
-    unseen: Option<Ticket>,
+    unseen: Option<Unseen>,
     /// When the bytes that are being looked at were read.
     read: Instant,
 }
@@ -252,10 +321,13 @@ pub struct Observed {
 impl Observed {
     /// `peer` is the client of an inbound connection, the server of an outbound one.
     pub fn new(recorder: Arc<Recorder>, direction: Direction, peer: SocketAddr) -> Self {
+        let connection = recorder.pod.causes.as_ref().map(Causes::connection);
         Self {
             recorder,
             direction,
             peer,
+            connection,
+            application: None,
             shared: Shared::default(),
             unseen: None,
             read: Instant::now(),
@@ -267,11 +339,35 @@ impl Observed {
         &self.recorder.pod.metrics
     }
 
+    /// The application's end of the connection is this socket, `ends` says, by its own address and the other end's.
+    pub fn held_as(&mut self, ends: impl FnOnce() -> io::Result<Ends>) {
+        if self.recorder.pod.owners.get().is_some() {
+            // a connection that is gone already needs no owner
+            self.application = ends().ok();
+        }
+    }
+
+    /// Asks who holds the application's end, once, as soon as it is of use.
+    fn ask_owner(&mut self) {
+        let pod = &self.recorder.pod;
+        if self.application.is_some()
+            && let (Some(causes), Some(connection)) = (&pod.causes, self.connection)
+            && causes.are_asked_for(self.read)
+            && let (Some(owners), Some(ends)) = (pod.owners.get(), self.application.take())
+            && !owners.ask(connection, ends)
+        {
+            pod.metrics.owner(Outcome::QueueFull);
+        }
+    }
+
     /// From here on nothing is seen of what passes. Requests that come in by this connection may cause outbound calls
     /// all the same, so until it is gone no other request is taken for the cause of one.
     pub fn sees_nothing(&mut self) {
-        if self.direction == Direction::Inbound && self.unseen.is_none() {
-            self.unseen = Some(self.recorder.pod.in_flight().begin_unseen());
+        if let Some(causes) = &self.recorder.pod.causes
+            && self.direction == Direction::Inbound
+            && self.unseen.is_none()
+        {
+            self.unseen = Some(causes.begin_unseen());
         }
     }
 
@@ -282,42 +378,167 @@ impl Observed {
 
     /// They have been written, with a request head among them.
     pub fn written(&self) {
-        self.metrics().added_latency(self.read.elapsed());
+        self.recorder.tally.added_latency(self.read.elapsed());
     }
 
-    /// Whose child the request's span is. What the application sent always wins; otherwise an outbound call belongs to
-    /// the one inbound request that can have caused it; otherwise it starts a trace.
-    fn lineage(&self, seen: &Seen<'_>, parent: Option<&Parent<'_>>) -> Lineage {
-        let sampling = self.recorder.pod.settings.sampling;
-        if let Some(parent) = parent {
-            if parent.conflict {
-                self.metrics().conflicts.inc();
+    /// What the application, or whoever called it, says: whose child the request's span is.
+    fn propagated(&self, parent: &Parent<'_>) -> Lineage {
+        if parent.conflict {
+            self.metrics().conflicts.inc();
+        }
+        let keeps = || {
+            self.recorder
+                .pod
+                .settings
+                .sampling
+                .keeps(&parent.context.trace_id)
+        };
+        let sampled = parent.debug || parent.sampled.unwrap_or_else(keeps);
+        let span_id = self.recorder.span_id();
+        Lineage::child(parent.context, span_id, sampled, Link::Propagated)
+    }
+
+    /// A request comes in. What it carries wins; otherwise it begins a trace. Until it ends it may cause calls.
+    fn came_in(
+        &self,
+        seen: &Seen<'_>,
+        parent: Option<&Parent<'_>>,
+        head: &RequestHead<'_>,
+        known: &Known<'_>,
+        edits: &mut Edits,
+    ) -> (Lineage, Part) {
+        let lineage = parent.map_or_else(
+            || Lineage::root(self.begun(seen), Link::Unknown(None)),
+            |parent| self.propagated(parent),
+        );
+        let create = self.recorder.pod.settings.request_id == RequestId::Create && !known.request_id;
+        // one of its own for each request, which leads from a line of the application's log to the trace
+        let given = create.then(|| format!("{}-{}", lineage.context.trace_id, lineage.context.span_id));
+        if let Some(id) = &given {
+            edits.add(REQUEST_ID, |out| out.extend_from_slice(id.as_bytes()));
+        }
+        let part = self.watched(head, known, Callee::NOBODY, |causes, message| {
+            let given = given.as_ref().map(|id| (REQUEST_ID, id.as_bytes()));
+            let message = Message { given, ..*message };
+            causes.request(self.read, &message, known.body, lineage.context)
+        });
+        (lineage, part.unwrap_or(Part::Nothing))
+    }
+
+    /// A call leaves. What the application put in always wins; otherwise the call belongs to the request that caused
+    /// it, as far as that can be found out; otherwise it begins a trace, provisional where that may still be found out.
+    fn goes_out(
+        &self,
+        seen: &Seen<'_>,
+        parent: Option<&Parent<'_>>,
+        head: &RequestHead<'_>,
+        known: &Known<'_>,
+    ) -> (Lineage, Part) {
+        let callee = self.recorder.pod.propagation.callee(known.authority);
+        let (lineage, part) = match parent {
+            Some(parent) => {
+                let lineage = self.propagated(parent);
+                let part = self.watched(head, known, callee, |causes, message| {
+                    causes.forwarded(self.read, message, &lineage.context)
+                });
+                (lineage, part.unwrap_or(Part::Nothing))
             }
-            let keeps = || sampling.keeps(&parent.context.trace_id);
-            let sampled = parent.debug || parent.sampled.unwrap_or_else(keeps);
-            return self.recorder.child(parent.context, sampled, Link::Propagated);
-        }
-        let (decision, chosen) = (seen.decision(), seen.chosen_trace());
-        if self.direction == Direction::Outbound
-            && decision.is_none()
-            && chosen.is_none()
-            && let Cause::Exact(cause) = self.recorder.pod.in_flight().cause()
-        {
-            return self.recorder.child(cause, cause.flags.is_sampled(), Link::Exact);
-        }
-        self.recorder.root(decision, chosen)
+            None if seen.decision().is_some() || seen.chosen_trace().is_some() => {
+                let link = Link::Unknown(Some(Reason::Chosen));
+                (Lineage::root(self.begun(seen), link), Part::Nothing)
+            }
+            None => self
+                .watched(head, known, callee, |causes, message| {
+                    self.caused(causes, message)
+                })
+                .unwrap_or_else(|| {
+                    let link = Link::Unknown(Some(Reason::Off));
+                    (Lineage::root(self.begun(seen), link), Part::Nothing)
+                }),
+        };
+        let dialect = parent.map(|parent| parent.dialect);
+        self.recorder
+            .pod
+            .propagation
+            .called(callee, lineage.link, dialect);
+        (lineage, part)
     }
 
-    /// An inbound request may cause outbound ones until it ends.
-    fn in_flight(&self, context: SpanContext) -> Option<Ticket> {
-        (self.direction == Direction::Inbound).then(|| self.recorder.pod.in_flight().begin(context))
+    /// What caused a call that says nothing of it.
+    fn caused(&self, causes: &Causes, message: &Message<'_>) -> (Lineage, Part) {
+        let root = self.recorder.provisional_root(causes.any_sampled());
+        let recorded = self.recorder.pod.records(&root);
+        let (part, decision) = causes.call(self.read, message, root.span_id, recorded);
+        let lineage = match decision {
+            Decision::Link(link) => {
+                let sampled = link.parent.flags.is_sampled();
+                let how = Link::Found(link.certainty, link.method);
+                Lineage::child(link.parent, root.span_id, sampled, how)
+            }
+            Decision::Open => Lineage::root(root, Link::Provisional),
+            Decision::Unknown(why) => {
+                let root = self.recorder.root(None, None);
+                Lineage::root(root, Link::Unknown(Some(Reason::Cause(why))))
+            }
+        };
+        (lineage, part)
+    }
+
+    /// The root of a trace that begins here.
+    fn begun(&self, seen: &Seen<'_>) -> SpanContext {
+        self.recorder.root(seen.decision(), seen.chosen_trace())
+    }
+
+    /// What `tell` has to tell of a message, where causes are to be found out.
+    fn watched<T>(
+        &self,
+        head: &RequestHead<'_>,
+        known: &Known<'_>,
+        callee: Callee,
+        tell: impl FnOnce(&Causes, &Message<'_>) -> T,
+    ) -> Option<T> {
+        let (causes, connection) = (self.recorder.pod.causes.as_ref()?, self.connection?);
+        let message = Message {
+            route: self.route(causes, known),
+            connection,
+            callee,
+            target: &known.target,
+            fields: head.fields,
+            given: None,
+        };
+        Some(tell(causes, &message))
+    }
+
+    /// What kind of request it is: its method and route, and for a call, whom it goes to. Hashed, and from as bounded a
+    /// set as names are. A pod that makes no calls without a context need not know.
+    fn route(&self, causes: &Causes, known: &Known<'_>) -> u64 {
+        if self.direction == Direction::Inbound && !causes.are_asked_for(self.read) {
+            return 0;
+        }
+        let mut routes = self.recorder.pod.routes();
+        let route = if known.grpc {
+            routes.of_grpc(known.target.path.get(1..).unwrap_or_default(), false)
+        } else {
+            routes.of(known.method, known.target.path, false)
+        };
+        let callee = match self.direction {
+            Direction::Inbound => None,
+            Direction::Outbound => Some((known.authority, known.authority.is_empty().then_some(self.peer))),
+        };
+        causes.hash((known.method, route, callee))
     }
 }
 
 impl Drop for Observed {
     fn drop(&mut self) {
+        let Some(causes) = &self.recorder.pod.causes else {
+            return;
+        };
         if let Some(unseen) = self.unseen.take() {
-            self.recorder.pod.in_flight().end(unseen);
+            causes.end_unseen(unseen);
+        }
+        if let Some(connection) = self.connection {
+            causes.closed(connection);
         }
     }
 }
@@ -331,11 +552,14 @@ impl Observer for Observed {
             self.metrics().malformed(dialect);
         }
         let parent = seen.parent();
-        let lineage = self.lineage(&seen, parent.as_ref());
+        let known = Known::read(head);
+        let (lineage, part) = match self.direction {
+            Direction::Inbound => self.came_in(&seen, parent.as_ref(), head, &known, edits),
+            Direction::Outbound => self.goes_out(&seen, parent.as_ref(), head, &known),
+        };
+        self.ask_owner();
         let configured = self.recorder.pod.settings.propagate;
         span::write(&seen, &lineage.context, lineage.parent, configured, edits);
-        let ticket = self.in_flight(lineage.context);
-        let known = Known::read(head);
         self.shared.update(
             self.direction,
             self.peer,
@@ -344,7 +568,7 @@ impl Observer for Observed {
             known.agent,
         );
         let tracestate = parent.and_then(|parent| parent.tracestate);
-        Box::new(Recorded::start(self, head, &known, lineage, tracestate, ticket))
+        Box::new(Recorded::start(self, head, &known, lineage, tracestate, part))
     }
 
     fn left_stale(&mut self, _: &[u8]) {

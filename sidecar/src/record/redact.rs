@@ -35,24 +35,22 @@ pub struct Target<'a> {
 impl<'a> Target<'a> {
     /// Takes a target apart, in whatever form it came.
     pub fn read(target: &'a [u8]) -> Self {
-        let (authority, rest) = match find(target, b"://") {
-            Some(at) if !target.starts_with(b"/") => {
-                let rest = target.get(at + 3..).unwrap_or_default();
-                let end = rest
-                    .iter()
-                    .position(|byte| matches!(byte, b'/' | b'?'))
-                    .unwrap_or(rest.len());
-                let (authority, rest) = rest.split_at(end);
-                (Some(without_user(authority)), rest)
-            }
-            _ if target.is_empty() || target.starts_with(b"/") || target == b"*" => (None, target),
-            _ => {
-                return Self {
-                    authority: Some(without_user(target)),
-                    path: b"",
-                    query: None,
-                };
-            }
+        let (authority, rest) = if target.is_empty() || target.starts_with(b"/") || target == b"*" {
+            (None, target)
+        } else if let Some(at) = find(target, b"://") {
+            let rest = target.get(at + 3..).unwrap_or_default();
+            let end = rest
+                .iter()
+                .position(|byte| matches!(byte, b'/' | b'?'))
+                .unwrap_or(rest.len());
+            let (authority, rest) = rest.split_at(end);
+            (Some(without_user(authority)), rest)
+        } else {
+            return Self {
+                authority: Some(without_user(target)),
+                path: b"",
+                query: None,
+            };
         };
         let mut parts = rest.splitn(2, |byte| *byte == b'?');
         let path = parts.next().unwrap_or_default();

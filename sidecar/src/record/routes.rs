@@ -174,7 +174,8 @@ impl Routes {
         let new = self.nodes.len();
         let may_learn = learn && new < NODES_MAX;
         let node = self.nodes.get_mut(at)?;
-        if !node.takes_for_id(segment) {
+        let looks = Looks::of(segment);
+        if !node.takes_for_id(looks) {
             // few words stand in one place: looking through them is quicker than hashing
             if let Some((_, next)) = node.words.iter().find(|(word, _)| **word == *segment) {
                 return Some((segment, *next));
@@ -182,7 +183,7 @@ impl Routes {
             if !may_learn {
                 return None;
             }
-            if node.admit(segment, new) {
+            if node.admit(segment, looks, new) {
                 self.nodes.push(Node::default());
                 return Some((segment, new));
             }
@@ -200,25 +201,25 @@ impl Routes {
 }
 
 impl Node {
-    /// Whether a segment names one thing among many here.
-    fn takes_for_id(&self, segment: &str) -> bool {
-        is_id(segment)
-            || if has_digits(segment) {
-                self.many_numbered
-            } else {
-                self.many
-            }
+    /// Whether a segment that looks like this names one thing among many here.
+    fn takes_for_id(&self, looks: Looks) -> bool {
+        match looks {
+            Looks::Word => self.many,
+            Looks::Numbered => self.many_numbered,
+            Looks::Id => true,
+        }
     }
 
     /// Takes a new word that leads to the node `next`, unless it is one too many; from then on they are ids.
-    fn admit(&mut self, word: &str, next: usize) -> bool {
-        let (count, most, many) = match has_digits(word) {
+    fn admit(&mut self, word: &str, looks: Looks, next: usize) -> bool {
+        let numbered = looks != Looks::Word;
+        let (count, most, many) = match numbered {
             true => (self.numbered, NUMBERED_MAX, &mut self.many_numbered),
             false => (self.words.len() - self.numbered, WORDS_MAX, &mut self.many),
         };
         *many = count >= most;
         if !*many {
-            self.numbered += usize::from(has_digits(word));
+            self.numbered += usize::from(numbered);
             self.words.push((word.into(), next));
         }
         !*many
@@ -231,26 +232,38 @@ fn bounded(path: &[u8]) -> Option<&str> {
         .filter(|path| path.len() <= PATH_BYTES_MAX)
 }
 
-/// Whether a segment names one thing among many wherever it stands: a number, a UUID, a hash, a token.
-fn is_id(segment: &str) -> bool {
-    let (mut digits, mut hex) = (0, true);
-    for byte in segment.bytes() {
-        digits += usize::from(byte.is_ascii_digit());
-        hex &= byte.is_ascii_hexdigit() || byte == b'-';
-    }
-    let length = segment.len();
-    match digits {
-        0 => length > 40,
-        _ if digits == length => true,
-        _ if hex && length >= 8 => true,
-        // `order-1234`, `ord_0a1b2c`, and base64 of anything
-        _ => digits >= 3 || length > 24,
-    }
+/// What a segment may be, by its looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Looks {
+    /// A word: how many there are in its place decides.
+    Word,
+    /// An id or a word: `c4`, but also `v2` and `oauth2`. Fewer in a place decide.
+    Numbered,
+    /// An id wherever it stands: a number, a UUID, a hash, a token.
+    Id,
 }
 
-/// Whether a segment may be an id or a word: `c4`, but also `v2` and `oauth2`. How many there are in a place decides.
-fn has_digits(segment: &str) -> bool {
-    segment.bytes().any(|byte| byte.is_ascii_digit())
+impl Looks {
+    fn of(segment: &str) -> Self {
+        let length = segment.len();
+        let digits = segment.bytes().filter(u8::is_ascii_digit).count();
+        let hex = || {
+            segment
+                .bytes()
+                .all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+        };
+        let id = match digits {
+            0 => length > 40,
+            _ if digits == length || (length >= 8 && hex()) => true,
+            // `order-1234`, `ord_0a1b2c`, and base64 of anything
+            _ => digits >= 3 || length > 24,
+        };
+        match digits {
+            _ if id => Self::Id,
+            0 => Self::Word,
+            _ => Self::Numbered,
+        }
+    }
 }
 
 #[cfg(test)]

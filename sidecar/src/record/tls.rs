@@ -9,6 +9,7 @@ use std::time::{Instant, SystemTime};
 use otlp::encode::SpanEncoder;
 
 use super::clock::{nanos, unix_nanos};
+use super::lineage::{Lineage, Link};
 use super::{Observed, kind};
 use crate::metrics::Unrecorded;
 use crate::protocol::tls::{ClientHello, ServerHello};
@@ -32,7 +33,7 @@ pub struct Connection<'c> {
 /// Records a TLS connection that has ended.
 pub fn record(observed: &Observed, connection: &Connection<'_>) {
     let recorder = &observed.recorder;
-    let lineage = recorder.root(None, None);
+    let lineage = Lineage::root(recorder.root(None, None), Link::Unknown(None));
     let metrics = observed.metrics();
     metrics.begun_otherwise.inc();
     if recorder.pod.queue.is_none() {
@@ -77,11 +78,10 @@ pub fn record(observed: &Observed, connection: &Connection<'_>) {
         span.count(key, bytes);
     }
     span.text("meshtrace.encrypted", b"true");
-    span.text("meshtrace.link.kind", lineage.link.name().as_bytes());
     if connection.broken {
         span.text("error.type", b"connection_reset");
         span.error("");
     }
-    span.context(&lineage.context, None, false);
+    lineage.write(&mut span);
     recorder.export(span);
 }

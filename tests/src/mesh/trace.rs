@@ -13,6 +13,11 @@ pub struct Trace {
     pub spans: Vec<Span>,
 }
 
+/// A search for requests of this path, which holds no other characters than those of words and slashes.
+pub fn of_path(path: &str) -> String {
+    format!("tags=%7B%22url.path%22%3A%22{}%22%7D", path.replace('/', "%2F"))
+}
+
 /// One span, as Jaeger's API gives it.
 #[derive(Debug)]
 pub struct Span {
@@ -100,6 +105,11 @@ impl Span {
     /// How its parent was found.
     pub fn link(&self) -> &str {
         self.tag("meshtrace.link.kind")
+    }
+
+    /// Whether a sidecar has found out what caused it, because the application did not say.
+    pub fn is_joined(&self) -> bool {
+        ["exact", "inferred"].contains(&self.link())
     }
 
     /// Whether this is the span that caused `other`.

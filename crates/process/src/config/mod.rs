@@ -189,7 +189,7 @@ impl<'d> Section<'d> {
         key: &'static str,
         read: impl FnOnce(&Value) -> Result<T, String>,
     ) -> Option<T> {
-        if !self.entries.iter().any(|(name, _)| name == key) {
+        if !self.entries.iter().any(|(name, _)| is(name, key)) {
             self.asked.push(key);
             self.document.problem(&self.path(key), "is required");
             return None;
@@ -277,7 +277,7 @@ impl<'d> Section<'d> {
 
     fn take(&mut self, key: &'static str) -> Option<&'d Value> {
         self.asked.push(key);
-        let at = self.entries.iter().position(|(name, _)| name == key)?;
+        let at = self.entries.iter().position(|(name, _)| is(name, key))?;
         Some(self.entries.remove(at).1).filter(|value| !value.is_null())
     }
 
@@ -289,6 +289,12 @@ impl<'d> Section<'d> {
 /// A value as a document. Empty if it cannot be one, which a plain structure always can.
 pub fn render(value: &impl serde::Serialize) -> String {
     serde_yaml::to_string(value).unwrap_or_default()
+}
+
+/// Whether a key was written: with underscores, as it is called, or with hyphens.
+fn is(written: &str, key: &str) -> bool {
+    let same = |(written, own): (u8, u8)| written == own || (written == b'-' && own == b'_');
+    written.len() == key.len() && written.bytes().zip(key.bytes()).all(same)
 }
 
 fn join(place: &str, key: &str) -> String {

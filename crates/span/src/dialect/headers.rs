@@ -1,13 +1,16 @@
 //! Where the context's headers stand in a head, and how their values are changed.
 
 use super::header::Header;
-use crate::Edits;
+use crate::{Edits, Field};
 
 /// The context's headers of one head. Allocates only for a head that repeats one of them.
-#[derive(Debug, Default)]
+///
+/// Made for every request and nearly always empty, so it is kept small: headers are known by their place in the head.
+#[derive(Debug)]
 pub(crate) struct Headers<'a> {
-    first: [Option<Place<'a>>; Header::COUNT],
-    again: Vec<(Header, Place<'a>)>,
+    fields: &'a [Field<'a>],
+    first: [Option<u16>; Header::COUNT],
+    again: Vec<(Header, u16)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -26,24 +29,26 @@ pub(crate) enum Found {
 }
 
 impl<'a> Headers<'a> {
+    /// Those of a head with these fields, of which none has been noted yet.
+    pub(crate) fn of(fields: &'a [Field<'a>]) -> Self {
+        Self {
+            fields,
+            first: [None; Header::COUNT],
+            again: Vec::new(),
+        }
+    }
+
     /// Notes that the field at `index` is `header`.
-    pub(crate) fn note(&mut self, header: Header, index: usize, value: &'a [u8]) -> Found {
-        let place = Place { index, value };
-        match self.first.get_mut(header as usize) {
-            Some(Some(first)) => {
-                let consistent = first.value == value;
-                self.again.push((header, place));
-                if consistent {
-                    Found::Consistent
-                } else {
-                    Found::Contradictory
-                }
-            }
-            Some(first) => {
-                *first = Some(place);
-                Found::Consistent
-            }
-            None => Found::Consistent,
+    pub(crate) fn note(&mut self, header: Header, index: u16) -> Found {
+        let first = self.place(header).map(|place| place.value);
+        if first.is_some() {
+            self.again.push((header, index));
+        } else if let Some(first) = self.first.get_mut(header as usize) {
+            *first = Some(index);
+        }
+        match first {
+            Some(value) if self.at(index).is_some_and(|again| again.value != value) => Found::Contradictory,
+            _ => Found::Consistent,
         }
     }
 
@@ -82,13 +87,19 @@ impl<'a> Headers<'a> {
     }
 
     fn place(&self, header: Header) -> Option<Place<'a>> {
-        self.first.get(header as usize).copied().flatten()
+        self.at(self.first.get(header as usize).copied().flatten()?)
     }
 
     fn places(&self, header: Header) -> impl Iterator<Item = Place<'a>> + Clone {
         let again = self.again.iter().filter(move |(again, _)| *again == header);
         self.place(header)
             .into_iter()
-            .chain(again.map(|(_, place)| *place))
+            .chain(again.filter_map(|(_, index)| self.at(*index)))
+    }
+
+    fn at(&self, index: u16) -> Option<Place<'a>> {
+        let index = usize::from(index);
+        let value = self.fields.get(index)?.value;
+        Some(Place { index, value })
     }
 }

@@ -19,9 +19,18 @@ impl DialectSet {
 
     /// The dialects in it, in order of precedence.
     pub fn iter(self) -> impl Iterator<Item = Dialect> {
-        Dialect::ALL
-            .into_iter()
-            .filter(move |dialect| self.contains(*dialect))
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            // behind the last one when none is left
+            let next = Dialect::ALL.get(left.trailing_zeros() as usize)?;
+            left &= left.wrapping_sub(1);
+            Some(*next)
+        })
+    }
+
+    /// The dialects that are in either.
+    pub(crate) fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 
     /// Whether there is none in it.

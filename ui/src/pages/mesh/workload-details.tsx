@@ -1,0 +1,103 @@
+import type { Counted, Propagation, Workload } from '../../api/types.ts';
+import { Badge } from '../../design/badge.tsx';
+import { LinkShares } from '../../design/link-shares.tsx';
+import { count, percent } from '../../format/number.ts';
+import { ago } from '../../format/time.ts';
+import { href } from '../../url/href.ts';
+import { Link } from '../../url/link.tsx';
+
+interface Props {
+  workload: Workload;
+  propagation: Propagation | undefined;
+}
+
+const marks = { good: '✓', info: 'i', warning: '⚠' } as const;
+
+/** One workload: what to do about it, how its calls were joined, and its instances. */
+export function WorkloadDetails({ workload, propagation }: Props) {
+  return (
+    <section className="panel workload" aria-label={workload.name}>
+      <h2>
+        {workload.name} <Link href={href('/search', { service: workload.name })}>traces</Link>{' '}
+        <Link href={href('/map', { focus: workload.name })}>on the map</Link>
+      </h2>
+      <div className="workload-grid">
+        <div>
+          <h3>What to do</h3>
+          <ul className="findings">
+            {propagation && (
+              <li>
+                <span className="mark">{propagation.verdict === 'partly' ? '⚠' : '✓'}</span>
+                <div>
+                  {sentence(propagation.text)}{' '}
+                  {propagation.fix && <strong>{sentence(propagation.fix)}</strong>}
+                </div>
+              </li>
+            )}
+            {workload.findings.map(({ severity, text, fix }) => (
+              <li key={text}>
+                <span className={`mark ${severity === 'warning' ? 'warn' : ''}`}>{marks[severity]}</span>
+                <div>
+                  {sentence(text)} {fix && <strong>{sentence(fix)}</strong>}
+                </div>
+              </li>
+            ))}
+          </ul>
+          <h3>Instances</h3>
+          <ul className="instances">
+            {workload.instances.map(({ name, version, lastSeen }) => (
+              <li key={name}>
+                <code>{name}</code>{' '}
+                {version ? <Badge>{version}</Badge> : <span className="muted">no sidecar</span>}{' '}
+                <span className="muted">{ago(Number(lastSeen))}</span>
+              </li>
+            ))}
+          </ul>
+        </div>
+        {propagation && <Calls propagation={propagation} />}
+      </div>
+    </section>
+  );
+}
+
+function Calls({ propagation: { links, edges } }: { propagation: Propagation }) {
+  return (
+    <div>
+      <h3>Its calls</h3>
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">To</th>
+            <th scope="col" className="number">
+              Calls
+            </th>
+            <th scope="col">Links</th>
+            <th scope="col">How</th>
+          </tr>
+        </thead>
+        <tbody>
+          {edges.map((edge) => (
+            <tr key={edge.to}>
+              <td>{edge.to}</td>
+              <td className="number">{count(edge.links.calls)}</td>
+              <td>
+                <LinkShares links={edge.links.counts} />
+              </td>
+              <td className="muted">
+                {named([...edge.links.dialects, ...edge.links.methods, ...edge.links.reasons])}
+                {edge.links.meanConfidence !== null && `, ≈ ${percent(edge.links.meanConfidence)}`}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {links.calls === 0 && <p className="muted">It makes no calls.</p>}
+    </div>
+  );
+}
+
+const named = (counted: readonly Counted[]) =>
+  counted.map(({ name, count: value }) => `${name.replaceAll('_', ' ')} ${count(value)}`).join(', ');
+
+/** The collector's own words begin small and end without a full stop. */
+const sentence = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;

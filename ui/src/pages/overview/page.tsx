@@ -1,0 +1,62 @@
+import './overview.css';
+
+import { useQuery } from '@tanstack/react-query';
+import { useMemo } from 'react';
+
+import { overview } from '../../api/queries.ts';
+import type { Overview } from '../../api/types.ts';
+import { Answer } from '../../design/answer.tsx';
+import { Empty } from '../../design/empty.tsx';
+import { hues } from '../../design/hues.ts';
+import { useTitle } from '../../design/use-title.ts';
+import { useWindow, WindowChoice } from '../../design/window-choice.tsx';
+import { Link } from '../../url/link.tsx';
+import { Changes } from './changes.tsx';
+import { IngestHealth } from './ingest-health.tsx';
+import { OperationList } from './operation-list.tsx';
+import { ServiceTable } from './service-table.tsx';
+
+/** How everything is doing, and where to look first. */
+export function OverviewPage() {
+  useTitle('Overview');
+  const window = useWindow();
+  const query = useQuery(overview(window));
+  return (
+    <div className="page">
+      <div className="page-head">
+        <h1>Overview</h1>
+        <WindowChoice />
+      </div>
+      <Answer query={query}>{(body) => <Everything overview={body} />}</Answer>
+    </div>
+  );
+}
+
+function Everything({ overview: { services, changes, ingest } }: { overview: Overview }) {
+  const colours = useMemo(() => hues(services.map(({ name }) => name)), [services]);
+  return (
+    <>
+      {services.length === 0 ? <NoServices /> : <ServiceTable services={services} colours={colours} />}
+      <div className="overview-grid">
+        <OperationList order="errors" title="Failing operations" colours={colours} />
+        <OperationList order="p95" title="Slowest operations" colours={colours} />
+        <Changes changes={changes} colours={colours} />
+        <IngestHealth ingest={ingest} />
+      </div>
+    </>
+  );
+}
+
+function NoServices() {
+  return (
+    <Empty title="No requests in this time">
+      <p>
+        Spans come by OTLP at port 4317 (gRPC) or 4318 (HTTP). <code>make demo</code> starts a bank that sends
+        some.
+      </p>
+      <p>
+        <Link href="/search?lookback=all">Search all that is kept</Link>
+      </p>
+    </Empty>
+  );
+}

@@ -1,0 +1,101 @@
+import { plural } from '../../format/number.ts';
+import { skewed } from '../../trace/times.ts';
+import { href } from '../../url/href.ts';
+import { Link } from '../../url/link.tsx';
+import { type Filter, type Shape, shapes, filters, type View } from './view.ts';
+import { Find } from './find.tsx';
+
+const shapeWords: Record<Shape, string> = { waterfall: 'Waterfall', flame: 'Flame graph', table: 'Table' };
+const filterWords: Record<Filter, string> = { all: 'All spans', critical: 'Critical path', errors: 'Errors' };
+
+/** How the trace is looked at. Everything here is in the URL. */
+export function Toolbar({ view }: { view: View }) {
+  const { trace, change, clock, inferred, all, window: part } = view;
+  const guessed = trace.spans.filter(({ link }) => link?.kind === 'inferred').length;
+  const isZoomed = part.from > all.from || part.to < all.to;
+  return (
+    <div className="toolbar trace-toolbar">
+      <div className="segments" role="group" aria-label="View">
+        {shapes.map((shape) => (
+          <button
+            key={shape}
+            type="button"
+            aria-pressed={view.shape === shape}
+            onClick={() => change({ view: shape === 'waterfall' ? null : shape })}
+          >
+            {shapeWords[shape]}
+          </button>
+        ))}
+      </div>
+      {view.shape !== 'flame' && (
+        <div className="segments" role="group" aria-label="Spans">
+          {filters.map((filter) => (
+            <button
+              key={filter}
+              type="button"
+              aria-pressed={view.filter === filter}
+              disabled={filter === 'errors' && view.errors.length === 0}
+              onClick={() => change({ show: filter === 'all' ? null : filter })}
+            >
+              {filterWords[filter]}
+            </button>
+          ))}
+        </div>
+      )}
+      <Find view={view} />
+      {guessed > 0 && (
+        <label className="check">
+          <input
+            type="checkbox"
+            checked={inferred}
+            onChange={(event) => change({ inferred: event.target.checked ? null : 'hidden' })}
+          />
+          {plural(guessed, 'inferred link')}
+        </label>
+      )}
+      {skewed(trace) && (
+        <label className="check">
+          <input
+            type="checkbox"
+            checked={clock === 'adjusted'}
+            onChange={(event) => change({ clock: event.target.checked ? null : 'raw', from: null, to: null })}
+          />
+          Clocks adjusted
+        </label>
+      )}
+      {isZoomed && (
+        <button type="button" onClick={() => change({ from: null, to: null })}>
+          Whole trace
+        </button>
+      )}
+      <span className="toolbar-end">
+        <Link href={href('/compare', { a: trace.traceId })}>Compare</Link>
+        <Export id={trace.traceId} />
+      </span>
+    </div>
+  );
+}
+
+const formats = [
+  ['otlp', 'OTLP JSON'],
+  ['jaeger', 'Jaeger JSON'],
+  ['text', 'Text'],
+  ['html', 'HTML page'],
+] as const;
+
+function Export({ id }: { id: string }) {
+  return (
+    <details className="menu">
+      <summary>Export</summary>
+      <ul>
+        {formats.map(([format, name]) => (
+          <li key={format}>
+            <a href={`/api/meshtrace/v1/traces/${id}/export?format=${format}`} download>
+              {name}
+            </a>
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}
