@@ -183,7 +183,12 @@ pub enum Command {
         #[command(flatten)]
         manifests: Manifests,
         /// Where the sidecars send their spans
-        #[arg(long, value_name = "URL", default_value = contract::installed::COLLECTOR)]
+        #[arg(
+            long,
+            value_name = "URL",
+            default_value = contract::installed::COLLECTOR,
+            value_parser = inject::decide::collector
+        )]
         collector: String,
         /// The sidecar's image [default: that of this version]
         #[arg(long)]
