@@ -15,6 +15,9 @@ use crate::shares::{Hints, REQUESTS, Shares};
 /// A call is settled at the latest after so long, in nanoseconds.
 const WINDOW_MAX: Nanos = 10_000_000_000;
 
+/// A response that has been under way for longer than this, in nanoseconds, is a stream.
+const STREAM: Nanos = 10_000_000_000;
+
 /// The most last words that wait to be asked for.
 const RESOLVED_MAX: usize = 8192;
 
@@ -109,6 +112,7 @@ pub struct Engine<P, C> {
 #[derive(Debug)]
 struct Held {
     trace: Trace,
+    responded: Option<Nanos>,
     /// What [`Echoes`] remembers of it.
     values: Vec<u64>,
     followed: Follow,
@@ -224,6 +228,7 @@ impl<P: Copy, C> Engine<P, C> {
         }
         let held = Held {
             trace: request.trace,
+            responded: None,
             values: self.echoes.carry(Holder::Request(place), request.tokens),
             followed: followed.map_or(Follow::Not, Follow::As),
         };
@@ -242,6 +247,9 @@ impl<P: Copy, C> Engine<P, C> {
     /// The head of an inbound request's response has been sent.
     pub fn responded(&mut self, now: Nanos, request: &Request) {
         let now = self.pass(now);
+        if let Some(Some(held)) = request.0.and_then(|place| self.requests.get_mut(place)) {
+            held.responded = held.responded.or(Some(now));
+        }
         if let Some(followed) = self.followed_as(request) {
             self.joint.responded(now, &self.model, followed);
         }
@@ -262,7 +270,7 @@ impl<P: Copy, C> Engine<P, C> {
         self.echoes.drop(Holder::Request(place), held.values);
         match held.followed {
             Follow::As(followed) => {
-                self.joint.end(now, followed);
+                self.joint.end(now, &self.model, followed);
                 self.settle(now);
             }
             Follow::Not => self.unfollowed = self.unfollowed.saturating_sub(1),
@@ -405,16 +413,7 @@ impl<P: Copy, C> Engine<P, C> {
     /// few tens of milliseconds.
     pub fn resolve(&mut self, now: Nanos) -> impl Iterator<Item = Resolved<P, C>> + '_ {
         let now = self.pass(now);
-        let let_go = self.joint.let_go(now);
-        for held in self.requests.iter_mut().flatten() {
-            if held
-                .followed
-                .number()
-                .is_some_and(|number| let_go & bit(number) != 0)
-            {
-                held.followed = Follow::NoLonger;
-            }
-        }
+        self.let_go(now);
         self.settle(now);
         self.resolved.drain(..)
     }
@@ -501,6 +500,19 @@ impl<P: Copy, C> Engine<P, C> {
             Method::Stage
         } else {
             Method::Learned
+        }
+    }
+
+    /// Takes requests whose responses have been under way for long for streams that make no calls any more.
+    fn let_go(&mut self, now: Nanos) {
+        for held in self.requests.iter_mut().flatten() {
+            let stream = held.responded.is_some_and(|at| now.saturating_sub(at) > STREAM);
+            match held.followed {
+                Follow::As(followed) if stream => self.joint.end(now, &self.model, followed),
+                Follow::Not if stream => self.unfollowed = self.unfollowed.saturating_sub(1),
+                _ => continue,
+            }
+            held.followed = Follow::NoLonger;
         }
     }
 
