@@ -7,11 +7,11 @@
 const WORKERS_MAX: usize = 64;
 
 /// So many calls have to be seen at the cliff's edge, and as many while more requests were in flight.
-const KNOWN_AT: f32 = 30.0;
+const KNOWN_AT: f32 = 50.0;
 
 /// The edge has at least this share of the number before it, and all behind it at most this share of the edge.
 const SLOPE: f32 = 0.35;
-const CLIFF: f32 = 0.2;
+const CLIFF: f32 = 0.1;
 
 /// What was seen counts half once so many calls were.
 const FADE_AT: f32 = 4000.0;
