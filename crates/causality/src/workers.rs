@@ -82,3 +82,28 @@ impl Workers {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_more_are_in_flight_than_ever_make_calls_there_are_so_many_workers() {
+        let mut workers = Workers::new();
+        for call in 0..3000 {
+            let in_flight = 1 + call % 12;
+            workers.learn(in_flight.min(8), in_flight);
+        }
+        assert_eq!(workers.count(), 8);
+    }
+
+    #[test]
+    fn when_all_in_flight_make_calls_no_number_of_workers_is_known() {
+        let mut workers = Workers::new();
+        for call in 0..3000 {
+            let in_flight = 1 + (call % 12).min(call % 7);
+            workers.learn(in_flight, in_flight);
+        }
+        assert_eq!(workers.count(), usize::MAX);
+    }
+}
