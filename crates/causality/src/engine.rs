@@ -335,8 +335,7 @@ impl<P: Copy, C> Engine<P, C> {
             suspects,
             said: self.said(&echoes, &left.blind),
             same_process,
-            guess: (in_flight > 1)
-                .then(|| (best, cautious(share * (1.0 - left.lost), self.experience(best)))),
+            guess: (in_flight > 1).then(|| (best, self.doubt(best, share * (1.0 - left.lost)))),
             certain,
             withheld,
             values: Vec::new(),
@@ -465,7 +464,7 @@ impl<P: Copy, C> Engine<P, C> {
         let share = share * (1.0 - left.lost);
         let confidence = match method {
             Method::Learned | Method::Stage => {
-                let doubt = cautious(share, self.experience(best));
+                let doubt = self.doubt(best, share);
                 self.online.confidence(doubt)
             }
             _ => 1.0 - corroborated(share),
@@ -560,7 +559,7 @@ impl<P: Copy, C> Engine<P, C> {
         }
         if let Some(certain) = asked.certain.filter(|_| asked.withheld && asked.in_flight > 1) {
             let (best, share) = shares.best();
-            let doubt = cautious(share * (1.0 - shares.lost), self.experience(best));
+            let doubt = self.doubt(best, share * (1.0 - shares.lost));
             self.deferred.learn(doubt, f64::from(u8::from(certain == best)));
         }
     }
@@ -571,7 +570,7 @@ impl<P: Copy, C> Engine<P, C> {
         let Some(followed) = followed.filter(|_| share > shares.none) else {
             return Err(Unknown::Background);
         };
-        let doubt = cautious(share * (1.0 - shares.lost), self.experience(best));
+        let doubt = self.doubt(best, share * (1.0 - shares.lost));
         let confidence = self.deferred.confidence(doubt * self.online.overconfidence());
         let (certainty, method) = if same_process == Some(best) && self.owners.is_exact() && share > PLAIN {
             (Certainty::Exact, Method::Process)
@@ -632,6 +631,11 @@ impl<P: Copy, C> Engine<P, C> {
             }),
             _ => Decision::Unknown(Unknown::TooMany),
         }
+    }
+
+    /// The doubt about a share of a followed request.
+    fn doubt(&self, followed: usize, share: f64) -> f64 {
+        cautious(share, self.experience(followed), self.joint.is_queued())
     }
 
     /// How many requests of a followed one's kind were learned from.

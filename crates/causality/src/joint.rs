@@ -273,6 +273,11 @@ impl Joint {
         }
     }
 
+    /// Whether calls wait for each other.
+    pub(crate) fn is_queued(&self) -> bool {
+        self.gate.limit().is_some()
+    }
+
     /// The request that most probably made a call.
     pub(crate) fn likely_parent(&self, call: usize) -> Option<usize> {
         let best = self.hypotheses.first()?;
