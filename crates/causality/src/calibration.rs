@@ -6,7 +6,10 @@
 //! its window has closed. Where few were counted, caution decides.
 
 /// How much more doubtful everything is than the model has it.
-const DOUBT: f64 = 1.5;
+const DOUBT: f64 = 2.0;
+
+/// As much more again if its calls wait for each other: their order is known, how long they wait is not.
+const QUEUED: f64 = 5.0;
 
 /// What is never certain.
 const RESIDUE: f64 = 0.0005;
@@ -27,8 +30,9 @@ const FADE_AT: f64 = 4000.0;
 const SURE: f64 = 0.03;
 
 /// The doubt about a share that was found among several requests, having seen so many of the kind to their end.
-pub(crate) fn cautious(share: f64, experience: f64) -> f64 {
-    let doubt = DOUBT * (1.0 - share) + RESIDUE + INEXPERIENCE / (1.0 + experience);
+pub(crate) fn cautious(share: f64, experience: f64, queued: bool) -> f64 {
+    let caution = if queued { QUEUED } else { 1.0 };
+    let doubt = caution * (DOUBT * (1.0 - share) + RESIDUE) + INEXPERIENCE / (1.0 + experience);
     doubt.clamp(0.0, 1.0)
 }
 

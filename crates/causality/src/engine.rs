@@ -15,6 +15,9 @@ use crate::shares::{Hints, REQUESTS, Shares};
 /// A call is settled at the latest after so long, in nanoseconds.
 const WINDOW_MAX: Nanos = 10_000_000_000;
 
+/// A response that has been under way for longer than this, in nanoseconds, is a stream.
+const STREAM: Nanos = 10_000_000_000;
+
 /// The most last words that wait to be asked for.
 const RESOLVED_MAX: usize = 8192;
 
@@ -109,6 +112,7 @@ pub struct Engine<P, C> {
 #[derive(Debug)]
 struct Held {
     trace: Trace,
+    responded: Option<Nanos>,
     /// What [`Echoes`] remembers of it.
     values: Vec<u64>,
     followed: Follow,
@@ -224,6 +228,7 @@ impl<P: Copy, C> Engine<P, C> {
         }
         let held = Held {
             trace: request.trace,
+            responded: None,
             values: self.echoes.carry(Holder::Request(place), request.tokens),
             followed: followed.map_or(Follow::Not, Follow::As),
         };
@@ -242,6 +247,9 @@ impl<P: Copy, C> Engine<P, C> {
     /// The head of an inbound request's response has been sent.
     pub fn responded(&mut self, now: Nanos, request: &Request) {
         let now = self.pass(now);
+        if let Some(Some(held)) = request.0.and_then(|place| self.requests.get_mut(place)) {
+            held.responded = held.responded.or(Some(now));
+        }
         if let Some(followed) = self.followed_as(request) {
             self.joint.responded(now, &self.model, followed);
         }
@@ -262,7 +270,7 @@ impl<P: Copy, C> Engine<P, C> {
         self.echoes.drop(Holder::Request(place), held.values);
         match held.followed {
             Follow::As(followed) => {
-                self.joint.end(now, followed);
+                self.joint.end(now, &self.model, followed);
                 self.settle(now);
             }
             Follow::Not => self.unfollowed = self.unfollowed.saturating_sub(1),
@@ -327,8 +335,7 @@ impl<P: Copy, C> Engine<P, C> {
             suspects,
             said: self.said(&echoes, &left.blind),
             same_process,
-            guess: (in_flight > 1)
-                .then(|| (best, cautious(share * (1.0 - left.lost), self.experience(best)))),
+            guess: (in_flight > 1).then(|| (best, self.doubt(best, share * (1.0 - left.lost)))),
             certain,
             withheld,
             values: Vec::new(),
@@ -405,16 +412,7 @@ impl<P: Copy, C> Engine<P, C> {
     /// few tens of milliseconds.
     pub fn resolve(&mut self, now: Nanos) -> impl Iterator<Item = Resolved<P, C>> + '_ {
         let now = self.pass(now);
-        let let_go = self.joint.let_go(now);
-        for held in self.requests.iter_mut().flatten() {
-            if held
-                .followed
-                .number()
-                .is_some_and(|number| let_go & bit(number) != 0)
-            {
-                held.followed = Follow::NoLonger;
-            }
-        }
+        self.let_go(now);
         self.settle(now);
         self.resolved.drain(..)
     }
@@ -466,7 +464,7 @@ impl<P: Copy, C> Engine<P, C> {
         let share = share * (1.0 - left.lost);
         let confidence = match method {
             Method::Learned | Method::Stage => {
-                let doubt = cautious(share, self.experience(best));
+                let doubt = self.doubt(best, share);
                 self.online.confidence(doubt)
             }
             _ => 1.0 - corroborated(share),
@@ -501,6 +499,19 @@ impl<P: Copy, C> Engine<P, C> {
             Method::Stage
         } else {
             Method::Learned
+        }
+    }
+
+    /// Takes requests whose responses have been under way for long for streams that make no calls any more.
+    fn let_go(&mut self, now: Nanos) {
+        for held in self.requests.iter_mut().flatten() {
+            let stream = held.responded.is_some_and(|at| now.saturating_sub(at) > STREAM);
+            match held.followed {
+                Follow::As(followed) if stream => self.joint.end(now, &self.model, followed),
+                Follow::Not if stream => self.unfollowed = self.unfollowed.saturating_sub(1),
+                _ => continue,
+            }
+            held.followed = Follow::NoLonger;
         }
     }
 
@@ -548,7 +559,7 @@ impl<P: Copy, C> Engine<P, C> {
         }
         if let Some(certain) = asked.certain.filter(|_| asked.withheld && asked.in_flight > 1) {
             let (best, share) = shares.best();
-            let doubt = cautious(share * (1.0 - shares.lost), self.experience(best));
+            let doubt = self.doubt(best, share * (1.0 - shares.lost));
             self.deferred.learn(doubt, f64::from(u8::from(certain == best)));
         }
     }
@@ -559,7 +570,7 @@ impl<P: Copy, C> Engine<P, C> {
         let Some(followed) = followed.filter(|_| share > shares.none) else {
             return Err(Unknown::Background);
         };
-        let doubt = cautious(share * (1.0 - shares.lost), self.experience(best));
+        let doubt = self.doubt(best, share * (1.0 - shares.lost));
         let confidence = self.deferred.confidence(doubt * self.online.overconfidence());
         let (certainty, method) = if same_process == Some(best) && self.owners.is_exact() && share > PLAIN {
             (Certainty::Exact, Method::Process)
@@ -620,6 +631,11 @@ impl<P: Copy, C> Engine<P, C> {
             }),
             _ => Decision::Unknown(Unknown::TooMany),
         }
+    }
+
+    /// The doubt about a share of a followed request.
+    fn doubt(&self, followed: usize, share: f64) -> f64 {
+        cautious(share, self.experience(followed), self.joint.is_queued())
     }
 
     /// How many requests of a followed one's kind were learned from.

@@ -32,9 +32,6 @@ const LOOKS: usize = 400;
 /// So many hypotheses there may be however many requests are in flight.
 const HYPOTHESES_MIN: usize = 4;
 
-/// A request whose response takes longer than this, in nanoseconds, is taken for a stream, and not followed to its end.
-const STREAM: Nanos = 1_000_000_000;
-
 /// Hypotheses with less than this share of the weight teach nothing.
 const WORTH_LEARNING: f64 = 0.02;
 
@@ -151,7 +148,7 @@ impl Joint {
             now,
             model,
             |_| request,
-            Next::Respond,
+            Next::Finish,
             |doing| {
                 doing.responded(now);
             },
@@ -159,15 +156,16 @@ impl Joint {
         self.free_worker(moment, request);
     }
 
-    pub(crate) fn end(&mut self, now: Nanos, request: usize) {
+    pub(crate) fn end(&mut self, now: Nanos, model: &Model, request: usize) {
         let moment = self.moment(now);
         let Some(Some(followed)) = self.requests.get_mut(request) else {
             return;
         };
         followed.ended = Some(moment);
-        for doing in self.hypotheses.iter_mut().filter_map(|h| h.doing_mut(request)) {
-            doing.after = After::End;
-        }
+        let responded = followed.responded.is_some();
+        // without a response, it was broken off at any moment
+        let next = if responded { Next::Finish } else { Next::Wait };
+        self.happens(now, model, |_| request, next, |doing| doing.after = After::End);
         self.free_worker(moment, request);
     }
 
@@ -275,22 +273,15 @@ impl Joint {
         }
     }
 
+    /// Whether calls wait for each other.
+    pub(crate) fn is_queued(&self) -> bool {
+        self.gate.limit().is_some()
+    }
+
     /// The request that most probably made a call.
     pub(crate) fn likely_parent(&self, call: usize) -> Option<usize> {
         let best = self.hypotheses.first()?;
         Some(best.parent(call)).filter(|parent| *parent < REQUESTS)
-    }
-
-    /// No longer follows requests whose responses have been under way for long; which.
-    pub(crate) fn let_go(&mut self, now: Nanos) -> u64 {
-        let streams = self.set_of(|request| {
-            let responded = request.responded.filter(|_| request.ended.is_none());
-            responded.is_some_and(|responded| now.saturating_sub(responded.at) > STREAM)
-        });
-        for request in requests(streams) {
-            self.end(now, request);
-        }
-        streams
     }
 
     /// Says the last word on calls of which nothing more can be found out, and learns from requests of whose calls that
@@ -383,7 +374,7 @@ impl Joint {
                     let factor = match next {
                         Next::Wait if shut || opened > doing.since => 1.0,
                         Next::Wait => outlook.idle,
-                        Next::Call(_) | Next::Respond => outlook.density,
+                        Next::Call(_) | Next::Finish => outlook.density,
                     };
                     factor.max(1e-30).ln()
                 }

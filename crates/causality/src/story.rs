@@ -113,19 +113,17 @@ pub(crate) fn learn<'a>(
                 doing.called(at, callee);
             }
             Did::Answered => {
-                if doing.after != After::Response {
-                    learn(&doing, Next::Wait);
-                }
+                learn(&doing, Next::Wait);
                 doing.answered(at);
             }
             Did::Complete => doing.answer_complete(at),
             Did::Responded => {
-                learn(&doing, Next::Respond);
+                learn(&doing, Next::Finish);
                 doing.responded(at);
             }
             Did::Ended => {
-                if doing.after == After::Response {
-                    learn(&doing, Next::Wait);
+                if doing.responded {
+                    learn(&doing, Next::Finish);
                 }
                 return;
             }

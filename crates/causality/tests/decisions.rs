@@ -289,7 +289,7 @@ fn streams_that_stay_open_do_not_use_up_the_engine() {
             stream
         })
         .collect();
-    pod.wait(2 * SECOND);
+    pod.wait(11 * SECOND);
     pod.resolve();
     let _request = pod.begin(1_000, 1, &[]);
     pod.wait(MILLI);
