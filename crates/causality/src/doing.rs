@@ -34,6 +34,8 @@ pub(crate) struct Doing {
     pub(crate) after: After,
     /// Since when.
     pub(crate) since: Nanos,
+    /// Whether its response's head was sent. It may go on with its calls nevertheless, and stream what they bring.
+    pub(crate) responded: bool,
     /// Since when it has had to make a call, if it has to: none of its calls was open before.
     pub(crate) ready: Nanos,
     /// Whether it could not go on until then because of other requests.
@@ -49,6 +51,7 @@ impl Doing {
             open: 0,
             after: After::Head,
             since: now,
+            responded: false,
             ready: now,
             held_up: false,
         }
@@ -63,6 +66,7 @@ impl Doing {
             open: 0,
             after: After::End,
             since: 0,
+            responded: false,
             ready: 0,
             held_up: false,
         }
@@ -84,23 +88,19 @@ impl Doing {
 
     /// Whether it has made a call, or responded.
     pub(crate) fn has_acted(&self) -> bool {
-        self.last != 0 || matches!(self.after, After::Response | After::End)
+        self.last != 0 || self.responded
     }
 
     pub(crate) fn called(&mut self, now: Nanos, callee: Callee) {
         self.path = self.path.wrapping_add(mix(callee.0));
         self.last = mix(callee.0);
         self.open = self.open.saturating_add(1);
-        if self.after != After::Response {
-            self.then(After::Call, now);
-        }
+        self.then(After::Call, now);
     }
 
     pub(crate) fn answered(&mut self, now: Nanos) {
         self.open = self.open.saturating_sub(1);
-        if self.after != After::Response {
-            self.then(After::Answer, now);
-        }
+        self.then(After::Answer, now);
     }
 
     /// The answer's last byte has come, which is what most programs wait for.
@@ -111,6 +111,7 @@ impl Doing {
     }
 
     pub(crate) fn responded(&mut self, now: Nanos) {
+        self.responded = true;
         self.then(After::Response, now);
     }
 
@@ -153,6 +154,9 @@ impl Doing {
 
     fn situation(&self, open_max: u16) -> u64 {
         let open = u64::from(self.open.min(open_max));
-        (self.after as u64) | (open << 4) | (u64::from(self.held_up) << 12)
+        (self.after as u64)
+            | (open << 4)
+            | (u64::from(self.held_up) << 12)
+            | (u64::from(self.responded) << 13)
     }
 }

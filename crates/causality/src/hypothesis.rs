@@ -68,7 +68,7 @@ impl Hypothesis {
         parents.filter_map(move |(call, parent)| (usize::from(*parent) == request).then_some(call))
     }
 
-    /// How many requests have made a call and have not responded.
+    /// How many requests are in flight that have made a call, or responded.
     pub(crate) fn active(&self) -> usize {
         let active = |doing: &&Doing| doing.after != After::End && doing.has_acted();
         self.doing.iter().filter(active).count()

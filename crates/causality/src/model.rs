@@ -36,7 +36,8 @@ const SPREAD: f64 = 17.0;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     Call(Callee),
-    Respond,
+    /// The response's head, or, after that, its end.
+    Finish,
     /// Nothing, before something happened to it.
     Wait,
 }
@@ -77,7 +78,7 @@ struct State {
 enum Outcome {
     Call(Callee),
     AnyCall,
-    Respond,
+    Finish,
 }
 
 impl Model {
@@ -122,7 +123,7 @@ impl Model {
                 Some(Outcome::AnyCall),
                 self.share(callee),
             ),
-            Next::Respond => (Some(Outcome::Respond), Some(Outcome::Respond), 1.0),
+            Next::Finish => (Some(Outcome::Finish), Some(Outcome::Finish), 1.0),
             Next::Wait => (None, None, 0.0),
         };
         outlook.density *= share;
@@ -159,7 +160,7 @@ impl Model {
                 self.count(callee, weight);
                 (Some(Outcome::Call(callee)), Some(Outcome::AnyCall))
             }
-            Next::Respond => (Some(Outcome::Respond), Some(Outcome::Respond)),
+            Next::Finish => (Some(Outcome::Finish), Some(Outcome::Finish)),
             Next::Wait => (None, None),
         };
         for (key, outcome) in [
@@ -216,7 +217,7 @@ impl State {
 
     fn learn(&mut self, outcome: Option<Outcome>, delay: Nanos, weight: f32, room: usize) {
         self.seen += weight;
-        if !matches!(outcome, None | Some(Outcome::Respond)) {
+        if !matches!(outcome, None | Some(Outcome::Finish)) {
             self.called += weight;
         }
         if let Some(outcome) = outcome {
@@ -250,24 +251,24 @@ impl State {
 
 /// What most programs do, before this one was seen doing anything.
 fn usual(doing: &Doing, next: Next, delay: Nanos) -> Outlook {
-    let (call, respond) = match (doing.after, doing.open) {
+    let (call, finish) = match (doing.after, doing.open) {
         (After::Head, _) => (0.3, 0.1),
         (After::Body, _) => (0.6, 0.4),
         (After::Answer, 0) => (0.5, 0.5),
         (After::Answer | After::Call, _) => (0.1, 0.01),
-        (After::Response, _) => (0.01, 0.0),
+        (After::Response, _) => (0.03, 0.97),
         (After::End, _) => (0.0, 0.0),
     };
     let p = match next {
         Next::Call(_) => call,
-        Next::Respond => respond,
+        Next::Finish => finish,
         Next::Wait => 0.0,
     };
     let delay = (delay as f64).max(1000.0);
     let elapsed = ((delay / 1000.0).ln() / SPREAD).min(1.0);
     Outlook {
         density: p / (SPREAD * delay),
-        idle: 1.0 - (call + respond) * elapsed,
+        idle: 1.0 - (call + finish) * elapsed,
         calls: call,
     }
 }
