@@ -6,7 +6,7 @@
 //! its window has closed. Where few were counted, caution decides.
 
 /// How much more doubtful everything is than the model has it.
-const DOUBT: f64 = 1.5;
+const DOUBT: f64 = 2.0;
 
 /// What is never certain.
 const RESIDUE: f64 = 0.0005;

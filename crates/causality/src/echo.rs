@@ -416,3 +416,79 @@ impl Sketch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(place: u32, value: u64) -> Token {
+        Token { place, value }
+    }
+
+    fn heard(echoes: &mut Echoes, tokens: &[Token]) -> Vec<Echo> {
+        let mut heard = Vec::new();
+        echoes.heard(tokens, |echo| heard.push(echo));
+        heard
+    }
+
+    #[test]
+    fn a_value_that_two_requests_carry_says_nothing_until_one_is_over() {
+        let mut echoes = Echoes::new();
+        let first = echoes.carry(Holder::Request(1), &[token(1, 7)]);
+        let _second = echoes.carry(Holder::Request(2), &[token(1, 7)]);
+        assert_eq!(heard(&mut echoes, &[token(1, 7)]), []);
+        echoes.drop(Holder::Request(1), first);
+        let said = heard(&mut echoes, &[token(1, 7)]);
+        assert_eq!(said.first().map(|echo| echo.holder), Some(Holder::Request(2)));
+    }
+
+    #[test]
+    fn only_places_that_always_bring_new_values_are_exact() {
+        let mut echoes = Echoes::new();
+        for request in 0..100 {
+            let tokens = [token(1, 1_000 + request), token(2, request % 10)];
+            let kept = echoes.carry(Holder::Request(0), &tokens);
+            echoes.drop(Holder::Request(0), kept);
+        }
+        let _kept = echoes.carry(Holder::Request(0), &[token(1, 5_000), token(2, 99)]);
+        let said = heard(&mut echoes, &[token(5, 5_000), token(5, 99)]);
+        assert_eq!(
+            said.iter().map(|echo| echo.exact).collect::<Vec<_>>(),
+            [true, false]
+        );
+    }
+
+    #[test]
+    fn a_value_that_calls_share_with_requests_that_are_over_speaks_softly() {
+        let mut echoes = Echoes::new();
+        for request in 0..500_u64 {
+            // a session is carried on; a length is one of few, in either
+            let tokens = [token(1, 10_000 + request % 200), token(2, request % 5)];
+            let kept = echoes.carry(Holder::Request(0), &tokens);
+            heard(
+                &mut echoes,
+                &[token(1, 10_000 + request % 200), token(2, request % 5)],
+            );
+            echoes.drop(Holder::Request(0), kept);
+        }
+        let _kept = echoes.carry(Holder::Request(0), &[token(1, 10_042), token(2, 3)]);
+        let said = heard(&mut echoes, &[token(1, 10_042), token(2, 3)]);
+        let [session, length] = said.as_slice() else {
+            panic!("{said:?}");
+        };
+        assert!(session.factor > 3.0, "{session:?}");
+        assert!(length.factor < session.factor - 2.0, "{length:?}");
+    }
+
+    #[test]
+    fn what_contradicts_everything_else_loses_its_say() {
+        let mut echoes = Echoes::new();
+        let places = pair(u64::from(1_u32) << 2, 1);
+        let before = echoes.trust(places, 0).0;
+        for _ in 0..200 {
+            echoes.learn(places, 0.1, 0.3, 1.0);
+        }
+        let (after, exact) = echoes.trust(places, 0);
+        assert!(after < 0.5 && after < before && !exact, "{after}");
+    }
+}

@@ -102,3 +102,39 @@ impl Gate {
         (all > KNOWN_AT && *at_top > PILE * below && top > 0).then(|| top.saturating_add(1))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_that_pile_up_at_a_number_show_a_limit_and_the_gate_opens_when_one_is_over() {
+        let mut gate = Gate::new();
+        for _ in 0..4 {
+            gate.called();
+        }
+        for now in 1..500 {
+            gate.over(now);
+            gate.called();
+        }
+        assert_eq!(gate.limit(), Some(4));
+        assert!(gate.is_shut());
+        gate.over(1_000);
+        assert_eq!((gate.is_shut(), gate.opened()), (false, 1_000));
+    }
+
+    #[test]
+    fn numbers_of_open_calls_that_become_rarer_and_rarer_show_none() {
+        let mut gate = Gate::new();
+        for round in 0..500_u64 {
+            let calls = 1 + (round % 2) + u64::from(round % 6 == 0);
+            for _ in 0..calls {
+                gate.called();
+            }
+            for _ in 0..calls {
+                gate.over(round);
+            }
+        }
+        assert_eq!(gate.limit(), None);
+    }
+}

@@ -14,10 +14,10 @@ use crate::event::{Callee, Nanos, Route};
 use crate::hash::Map;
 
 /// The most states that something is remembered of.
-const STATES_MAX: usize = 4096;
+const STATES_MAX: usize = 2048;
 
 /// The most distributions of delays that are remembered, over all states.
-const DELAYS_MAX: usize = 3072;
+const DELAYS_MAX: usize = 2048;
 
 /// The most different outcomes of one state.
 const OUTCOMES_MAX: usize = 24;

@@ -117,3 +117,46 @@ impl Background {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Nanos = 1_000_000_000;
+
+    /// Ten seconds of requests, one at a time, each with a call, and between them calls of a timer, if there is one.
+    fn a_while(background: &mut Background, from: Nanos, timer: bool) {
+        for second in 0..10 {
+            let now = from + second * SECOND;
+            background.pass(now, 0);
+            background.pass(now + SECOND / 10, 1);
+            background.called(Callee(1), 1);
+            if timer {
+                background.called(Callee(1), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn calls_are_rare_without_a_request_only_once_enough_time_went_by_without_one() {
+        let mut background = Background::default();
+        background.pass(1, 0);
+        a_while(&mut background, SECOND, false);
+        assert!(!background.is_rare(Callee(1)));
+        for while_ in 1..100 {
+            a_while(&mut background, (1 + 10 * while_) * SECOND, false);
+        }
+        assert!(background.is_rare(Callee(1)));
+        assert!(!background.is_rare(Callee(2)));
+    }
+
+    #[test]
+    fn a_timer_makes_them_common() {
+        let mut background = Background::default();
+        for while_ in 0..100 {
+            a_while(&mut background, (1 + 10 * while_) * SECOND, true);
+        }
+        assert!(!background.is_rare(Callee(1)));
+        assert!(background.rate(Callee(1)) > 100.0 * background.rate(Callee(2)));
+    }
+}

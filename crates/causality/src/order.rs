@@ -119,3 +119,28 @@ impl Order {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_the_one_that_waited_longest_always_comes_first_the_others_become_improbable() {
+        let mut order = Order::default();
+        let first = Jump::over(1_000, 1_000, 2);
+        let second = Jump::over(1_000_000, 1_000, 2);
+        for _ in 0..200 {
+            let mut places = Places::new();
+            places.stood(0, first);
+            places.stood(1, second);
+            places.expect(first, 0.5);
+            places.expect(second, 0.5);
+            let mut shares = Shares::nothing();
+            shares.add(0, 1.0);
+            order.learn(&places, &shares);
+        }
+        assert!(order.factor(first) > 0.6);
+        assert!(order.factor(second) < -3.0);
+        assert!(order.factor(Jump::meaningless()).abs() < f64::EPSILON);
+    }
+}

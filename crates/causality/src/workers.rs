@@ -7,11 +7,11 @@
 const WORKERS_MAX: usize = 64;
 
 /// So many calls have to be seen at the cliff's edge, and as many while more requests were in flight.
-const KNOWN_AT: f32 = 30.0;
+const KNOWN_AT: f32 = 50.0;
 
 /// The edge has at least this share of the number before it, and all behind it at most this share of the edge.
 const SLOPE: f32 = 0.35;
-const CLIFF: f32 = 0.2;
+const CLIFF: f32 = 0.1;
 
 /// What was seen counts half once so many calls were.
 const FADE_AT: f32 = 4000.0;
@@ -80,5 +80,30 @@ impl Workers {
             more_in_flight += in_flight;
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_more_are_in_flight_than_ever_make_calls_there_are_so_many_workers() {
+        let mut workers = Workers::new();
+        for call in 0..3000 {
+            let in_flight = 1 + call % 12;
+            workers.learn(in_flight.min(8), in_flight);
+        }
+        assert_eq!(workers.count(), 8);
+    }
+
+    #[test]
+    fn when_all_in_flight_make_calls_no_number_of_workers_is_known() {
+        let mut workers = Workers::new();
+        for call in 0..3000 {
+            let in_flight = 1 + (call % 12).min(call % 7);
+            workers.learn(in_flight, in_flight);
+        }
+        assert_eq!(workers.count(), usize::MAX);
     }
 }
