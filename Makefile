@@ -29,7 +29,7 @@ bench: ## CPU, latency and memory of the sidecar beside a TCP forwarder and Envo
 	$(CARGO) build --locked --release -p bench -p meshtrace-sidecar
 	target/release/bench-run $(BENCH)
 
-bench-causality: ## how many causes the engine and others find, on workloads whose causes are known
+bench-causality: ## how many causes the engine and others find, on workloads whose causes are known (ten minutes)
 	$(CARGO) build --locked --profile demo -p bench-causality
 	$(DEMO)/bench-causality $(BENCH)
 

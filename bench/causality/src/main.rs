@@ -50,7 +50,7 @@ struct Simulated {
     #[arg(long, value_delimiter = ',', default_values_t = [0.1, 1.0, 4.0, 16.0])]
     in_flight: Vec<f64>,
     /// Requests from outside of each workload.
-    #[arg(long, default_value_t = 5_000)]
+    #[arg(long, default_value_t = 3_000)]
     requests: u32,
     /// How many workloads are measured at a time.
     #[arg(long, default_value_t = 2)]
