@@ -5,13 +5,18 @@ CARGO ?= cargo
 # what the demo runs: optimised as a release, but built in less time than whole-program optimisation takes
 DEMO := target/demo
 
-.PHONY: help demo test bench bench-causality fmt
+.PHONY: help ui demo test bench bench-causality fmt
 
 help: ## say what there is (this)
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
 
+ui: ## build the pages, which the next build of the collector takes in
+	@tools/install ui
+	@tools/pages
+
 demo: ## build, start the bank with a sidecar beside each service, and run until Ctrl-C
 	@tools/install demo
+	@tools/pages
 	$(CARGO) build --locked --profile demo -p meshtrace -p meshtrace-sidecar -p meshtrace-collector -p bank
 	$(DEMO)/meshtrace up demo/bank/mesh.yaml
 
@@ -30,3 +35,4 @@ bench-causality: ## how many causes the engine and others find, on workloads who
 
 fmt: ## format all code
 	$(CARGO) fmt --all
+	@npm --prefix ui run --silent format

@@ -84,6 +84,29 @@ pub enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Put the sidecar into the pods of manifests
+    #[command(after_long_help = INJECT)]
+    Inject {
+        /// Which manifests
+        #[command(flatten)]
+        manifests: Manifests,
+        /// Where the sidecars send their spans
+        #[arg(long, value_name = "URL", default_value = contract::installed::COLLECTOR)]
+        collector: String,
+        /// The sidecar's image [default: that of this version]
+        #[arg(long)]
+        image: Option<String>,
+        /// The cluster is older than Kubernetes 1.29, which brought native sidecars
+        #[arg(long)]
+        before_1_29: bool,
+    },
+    /// Take the sidecar out of the pods of manifests
+    #[command(after_long_help = UNINJECT)]
+    Uninject {
+        /// Which manifests
+        #[command(flatten)]
+        manifests: Manifests,
+    },
     #[doc(hidden)]
     #[command(name = crate::up::enter::COMMAND, hide = true)]
     Enter,
@@ -103,6 +126,19 @@ pub struct Place {
         default_value = "http://127.0.0.1:16686"
     )]
     pub collector: String,
+}
+
+/// Which manifests.
+#[derive(Args, Debug)]
+pub struct Manifests {
+    /// A file of YAML or JSON documents; `-` is standard input
+    pub file: PathBuf,
+    /// The namespace of documents that do not say theirs
+    #[arg(long, short, default_value = "default")]
+    pub namespace: String,
+    /// Report in JSON, a line for every document with pods
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// How one trace is shown.
@@ -138,6 +174,28 @@ Examples:
   meshtrace trace 4bf92f35
   meshtrace trace 4bf92f3577b34da6a3ce929d0e0e4736 --format log
   meshtrace trace 4bf92f35 --json | jq '.spans | length'";
+
+const INJECT: &str = "\
+Writes the manifests to standard output and to standard error what became of them. Deployments, StatefulSets, DaemonSets,
+ReplicaSets, Jobs, CronJobs, Pods and Lists of them get a sidecar, unless they or their namespace say
+meshtrace.io/inject: \"false\"; the other annotations meshtrace.io/* hold too. Whatever else is in the documents stays as
+it is, to the letter. A Namespace among them counts for the others.
+
+No operator is needed for this. Where one runs it leaves these pods alone.
+
+Ends with 1, and writes no manifest, when a document cannot be read or changed.
+
+Examples:
+  meshtrace inject - < bank.yaml | kubectl apply -f -
+  kubectl get deploy -o yaml | meshtrace inject - | kubectl apply -f -
+  meshtrace inject bank.yaml --collector http://collector.observe:4317 | diff bank.yaml -";
+
+const UNINJECT: &str = "\
+What `meshtrace inject` has put there goes, and nothing else. Pods that the operator injects have nothing in their manifest:
+remove the annotation meshtrace.io/inject, or set it to \"false\".
+
+Example:
+  kubectl get deploy account -o yaml | meshtrace uninject - | kubectl apply -f -";
 
 const UP: &str = "\
 Every service runs in a network namespace of its own, with the redirect rules and the sidecar that it would have in a

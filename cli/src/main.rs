@@ -1,14 +1,17 @@
 //! `meshtrace`: the admin's hand.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use cli::args::{Cli, Command, Shape};
+use cli::args::{Cli, Command, Manifests, Shape};
+use cli::manifest::{self, Way};
 use cli::query::{self, Api, Format, Search, View};
 use cli::style::Style;
 use cli::up;
+use inject::decide::Site;
 
 /// Characters in a line where there is no terminal to ask.
 const USUAL_WIDTH: usize = 120;
@@ -105,8 +108,50 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
             let api = Api::at(&place.collector)?;
             show(&runtime.block_on(query::trace(&api, &id, format, view))?)
         }
+        Command::Inject {
+            manifests,
+            collector,
+            image,
+            before_1_29,
+        } => {
+            let usual = Site::usual(env!("CARGO_PKG_VERSION"));
+            let site = Site {
+                image: image.unwrap_or(usual.image),
+                collector,
+                native_sidecars: !before_1_29,
+                asked: true,
+                ..usual
+            };
+            change(&manifests, Way::Inject(&site))
+        }
+        Command::Uninject { manifests } => change(&manifests, Way::Uninject),
         Command::Enter | Command::Init => Err(io::Error::other("not from here").into()),
     }
+}
+
+/// Manifests to standard output, reports to standard error.
+fn change(manifests: &Manifests, way: Way<'_>) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let name = manifests.file.display();
+    let text = match manifests.file.as_os_str() == "-" {
+        true => io::read_to_string(io::stdin()),
+        false => fs::read_to_string(&manifests.file),
+    };
+    let text = text.map_err(|error| format!("{name}: {error}"))?;
+    let done = manifest::all(&text, way, &manifests.namespace).map_err(|problems| {
+        let lines: Vec<_> = problems
+            .iter()
+            .map(|problem| format!("{name}: {problem}"))
+            .collect();
+        lines.join("\n")
+    })?;
+    for report in &done.reports {
+        let line = match manifests.json {
+            true => serde_json::to_string(report)?,
+            false => report.to_string(),
+        };
+        writeln!(io::stderr(), "{line}")?;
+    }
+    show(&done.text)
 }
 
 fn show(text: &str) -> Result<ExitCode, Box<dyn std::error::Error>> {

@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::ingest::{self, Ingest};
 use crate::metrics::{DropCause, Metrics};
 use crate::serve::{listen, serve};
+use crate::sources::Sources;
 use crate::store::Store;
 use crate::{admin, api, pages, time};
 
@@ -19,8 +20,7 @@ const SWEEP: Duration = Duration::from_secs(5);
 
 /// A collector that listens and does not serve yet.
 pub struct Collector {
-    store: Arc<dyn Store>,
-    metrics: Arc<Metrics>,
+    sources: Sources,
     grpc: TcpListener,
     http: TcpListener,
     query: TcpListener,
@@ -67,8 +67,7 @@ impl Collector {
     /// An address cannot be listened on.
     pub async fn bind(config: &Config, store: Arc<dyn Store>) -> Result<Self, StartError> {
         Ok(Self {
-            store,
-            metrics: Arc::new(Metrics::new()?),
+            sources: Sources::new(store, Arc::new(Metrics::new()?)),
             grpc: bind(config.otlp_grpc, "OTLP over gRPC", "--otlp-grpc").await?,
             http: bind(config.otlp_http, "OTLP over HTTP", "--otlp-http").await?,
             query: bind(config.query, "the query API", "--query").await?,
@@ -93,14 +92,11 @@ impl Collector {
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let (stopping, stopped) = watch::channel(false);
         let (drained, all_drained) = watch::channel(false);
-        let ingest = Arc::new(Ingest::new(Arc::clone(&self.store), Arc::clone(&self.metrics)));
-        let admin = admin::router(
-            Arc::clone(&self.store),
-            Arc::clone(&self.metrics),
-            stopped.clone(),
-        );
+        let sources = self.sources;
+        let ingest = Arc::new(Ingest::new(sources.clone()));
+        let admin = admin::router(sources.clone(), stopped.clone());
         let admin = tokio::spawn(serve(self.admin, admin, all_drained));
-        let sweep = tokio::spawn(sweep(Arc::clone(&self.store), self.metrics));
+        let sweep = tokio::spawn(sweep(sources.clone()));
         let working = async {
             tokio::join!(
                 serve(
@@ -109,7 +105,7 @@ impl Collector {
                     stopped.clone()
                 ),
                 serve(self.http, ingest::http_router(ingest), stopped.clone()),
-                serve(self.query, pages::beside(api::router(self.store)), stopped),
+                serve(self.query, pages::beside(api::router(sources)), stopped),
             );
         };
         let asked = async {
@@ -138,7 +134,8 @@ async fn bind(
     })
 }
 
-async fn sweep(store: Arc<dyn Store>, metrics: Arc<Metrics>) {
+async fn sweep(sources: Sources) {
+    let Sources { store, metrics, .. } = sources;
     let mut every = tokio::time::interval(SWEEP);
     loop {
         every.tick().await;

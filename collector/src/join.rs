@@ -32,6 +32,16 @@ impl Joins {
         self.part_of.get(&id).copied().unwrap_or(id)
     }
 
+    /// The traces that read as part of `whole`, without itself.
+    pub fn members(&self, whole: TraceId) -> &[TraceId] {
+        self.members.get(&whole).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether other traces read as part of `id`, or it as part of another.
+    pub fn is_joined(&self, id: TraceId) -> bool {
+        self.part_of.contains_key(&id) || self.members.contains_key(&id)
+    }
+
     /// From now on `provisional` reads as part of `whole`. Answers which trace has thereby become part of which.
     ///
     /// `None` if nothing changes: they are one already, `provisional` has been joined to another trace before (the

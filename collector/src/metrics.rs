@@ -14,15 +14,20 @@ pub enum Transport {
     HttpProtobuf,
     /// OTLP over HTTP, as JSON.
     HttpJson,
+    /// A file that was imported.
+    File,
 }
 
 impl Transport {
-    /// Its name in metrics, as OpenTelemetry's `OTEL_EXPORTER_OTLP_PROTOCOL` has it.
+    const ALL: [Self; 4] = [Self::Grpc, Self::HttpProtobuf, Self::HttpJson, Self::File];
+
+    /// Its name in metrics, as OpenTelemetry's `OTEL_EXPORTER_OTLP_PROTOCOL` has it; `file` for files.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Grpc => "grpc",
             Self::HttpProtobuf => "http/protobuf",
             Self::HttpJson => "http/json",
+            Self::File => "file",
         }
     }
 }
@@ -134,7 +139,7 @@ impl Metrics {
             )?,
             registry,
         };
-        for transport in [Transport::Grpc, Transport::HttpProtobuf, Transport::HttpJson] {
+        for transport in Transport::ALL {
             metrics.received.with_label_values(&[transport.as_str()]);
         }
         for reason in Reason::ALL {
@@ -181,6 +186,35 @@ impl Metrics {
         self.failed.with_label_values(&[failure.as_str()]).inc();
     }
 
+    /// What came in and what became of it, since the start: names with how often, those that occurred.
+    pub fn report(&self) -> Report {
+        let named = |family: &IntCounterVec, names: &mut dyn Iterator<Item = &'static str>| {
+            let counts = names.map(|name| (name, family.with_label_values(&[name]).get()));
+            counts.filter(|(_, count)| *count > 0).collect()
+        };
+        let causes = [DropCause::Bytes, DropCause::Age];
+        Report {
+            received: named(
+                &self.received,
+                &mut Transport::ALL.iter().map(|transport| transport.as_str()),
+            ),
+            refused: named(
+                &self.refused,
+                &mut Reason::ALL.iter().map(|reason| reason.as_str()),
+            ),
+            failed: named(
+                &self.failed,
+                &mut RequestFailure::ALL.iter().map(|failure| failure.as_str()),
+            ),
+            dropped: named(
+                &self.dropped_spans,
+                &mut causes.iter().map(|cause| cause.as_str()),
+            ),
+            stored: self.stored.get(),
+            repeated: self.repeated.get(),
+        }
+    }
+
     /// All of it in Prometheus' text format, with the size of the store and the cost of the process as they are now.
     ///
     /// # Errors
@@ -204,6 +238,23 @@ impl Metrics {
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
     }
+}
+
+/// What came in and what became of it, by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Spans by protocol.
+    pub received: Vec<(&'static str, u64)>,
+    /// Spans by reason.
+    pub refused: Vec<(&'static str, u64)>,
+    /// Requests by reason.
+    pub failed: Vec<(&'static str, u64)>,
+    /// Spans by cause.
+    pub dropped: Vec<(&'static str, u64)>,
+    /// Spans that were kept.
+    pub stored: u64,
+    /// Spans that were there already.
+    pub repeated: u64,
 }
 
 /// Why a whole export request failed. A closed set: it labels a metric.

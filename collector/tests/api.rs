@@ -455,3 +455,196 @@ async fn a_store_that_is_away_is_said_to_be() {
     }
     api.collector.stop().await;
 }
+
+#[tokio::test]
+async fn what_arrives_is_counted_by_service_operation_and_edge() {
+    let api = Api::start().await;
+    deposit(&api).await;
+    let overview = api.get("/overview?window=1m").await;
+    let services = overview["services"].as_array().unwrap();
+    let counts: Vec<_> = services
+        .iter()
+        .map(|service| {
+            let stats = &service["stats"];
+            (
+                service["name"].as_str().unwrap(),
+                stats["calls"].as_u64(),
+                stats["errors"].as_u64(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        counts,
+        [("cashier", Some(1), Some(1)), ("edge", Some(1), Some(0))]
+    );
+    let edge = &services[1]["stats"];
+    let p95 = edge["p95"].as_f64().unwrap();
+    assert!((97e6..103e6).contains(&p95), "{p95}");
+    assert_eq!(edge["exemplars"]["slowest"], hex(1, 16));
+    assert_eq!(
+        services[0]["stats"]["exemplars"]["error"],
+        hex(2, 16),
+        "a provisional trace is answered with the whole one"
+    );
+    let calls = services[1]["points"]["calls"].as_array().unwrap();
+    assert_eq!(calls.iter().filter_map(Value::as_u64).sum::<u64>(), 1);
+    assert_eq!(
+        overview["ingest"]["received"],
+        json!([{"name": "http/json", "count": 4}])
+    );
+
+    let names = |json: &Value, list: &str, key: &str| {
+        let list = json[list].as_array().unwrap().iter();
+        list.map(|item| item[key].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let services = api.get("/services").await;
+    assert_eq!(names(&services, "services", "name"), ["cashier", "edge"]);
+    let operations = api.get("/operations?service=edge").await;
+    assert_eq!(names(&operations, "operations", "name"), ["GET /1", "GET /2"]);
+    let operations = api.get("/operations?order=time&limit=2&kind=client").await;
+    assert_eq!(names(&operations, "operations", "name"), ["GET /2", "GET /4"]);
+
+    let graph = api.get("/graph?window=10m").await;
+    assert_eq!(graph["source"], "live");
+    let edges: Vec<_> = graph["edges"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|edge| (edge["from"].as_str().unwrap(), edge["to"].as_str().unwrap()))
+        .collect();
+    // the ledger is still waited for
+    assert_eq!(edges, [("edge", "cashier"), ("client:outside", "edge")]);
+    assert_eq!(graph["edges"][0]["stats"]["errors"], 1);
+    assert_eq!(graph["edges"][0]["links"]["inferred"], 1);
+    assert_eq!(names(&graph, "nodes", "type"), ["service", "service", "client"]);
+    api.collector.stop().await;
+}
+
+#[tokio::test]
+async fn a_graph_of_long_ago_is_read_from_the_store() {
+    let api = Api::start().await;
+    deposit(&api).await;
+    let end = START + 1_000_000_000;
+    let graph = api.get(&format!("/graph?window=2h&end={end}")).await;
+    assert_eq!(graph["source"], "store");
+    let calls: Vec<_> = graph["edges"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|edge| (edge["from"].as_str().unwrap(), edge["to"].as_str().unwrap()))
+        .collect();
+    assert_eq!(calls, [("cashier", "silent:ledger"), ("edge", "cashier")]);
+    api.collector.stop().await;
+}
+
+#[tokio::test]
+async fn the_propagation_report_says_how_calls_were_joined_and_what_would_help() {
+    let api = Api::start().await;
+    deposit(&api).await;
+    let lost = |id: u8, reason: &str| Span {
+        attributes: vec![
+            text("server.address", "ledger"),
+            text("meshtrace.link.kind", "unknown"),
+            text("meshtrace.link.reason", reason),
+        ],
+        ..call(id, id, 0, SpanKind::Client, 0, 1)
+    };
+    let spans = vec![
+        lost(20, "ambiguous"),
+        lost(21, "ambiguous"),
+        lost(22, "background"),
+    ];
+    api.collector.post_json(&request("edge", spans)).await;
+    let report = api.get("/propagation?workload=edge").await;
+    let edge = &report["workloads"][0];
+    assert_eq!(
+        edge["links"]["counts"],
+        json!({"propagated": 0, "exact": 0, "inferred": 1, "unknown": 3})
+    );
+    assert_eq!(edge["links"]["methods"], json!([{"name": "joint", "count": 1}]));
+    assert_eq!(
+        edge["links"]["reasons"],
+        json!([{"name": "ambiguous", "count": 2}, {"name": "background", "count": 1}])
+    );
+    assert_eq!(edge["links"]["meanConfidence"], 0.995);
+    assert_eq!(edge["verdict"], "partly");
+    assert!(edge["fix"].as_str().unwrap().contains("traceparent"), "{edge:#}");
+    assert_eq!(edge["edges"][0]["to"], "ledger");
+    assert_eq!(edge["edges"][1]["links"]["counts"]["inferred"], 1);
+
+    let mesh = api.get("/mesh").await;
+    let cashier = &mesh["workloads"][0];
+    assert_eq!(cashier["name"], "cashier");
+    assert_eq!(cashier["instances"][0]["name"], "cashier-1");
+    assert_eq!(cashier["spans"], 2);
+    let edge = &mesh["workloads"][1];
+    assert_eq!(edge["links"]["unknown"], 3);
+    assert_eq!(edge["findings"][0]["severity"], "warning");
+
+    let metrics = common::get(api.collector.at.admin, "/metrics").await;
+    let metrics = String::from_utf8(metrics.body.to_vec()).unwrap();
+    for line in [
+        "meshtrace_link_total{service=\"edge\",kind=\"unknown\"} 3",
+        "meshtrace_link_total{service=\"edge\",kind=\"inferred\"} 1",
+        "meshtrace_edge_request_errors_total{client=\"edge\",server=\"cashier\"} 1",
+        "meshtrace_service_request_duration_seconds_bucket{service=\"edge\",le=\"0.1\"} 1",
+        "meshtrace_service_request_duration_seconds_count{service=\"edge\"} 1",
+        "meshtrace_operation_duration_seconds_sum{service=\"cashier\",operation=\"GET /4\",kind=\"client\"} 0.03",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line}\n{metrics}");
+    }
+    api.collector.stop().await;
+}
+
+#[tokio::test]
+async fn spans_are_watched_as_they_arrive() {
+    let api = Api::start().await;
+    let url = format!(
+        "http://{}/api/meshtrace/v1/tail?service=cashier&status=error",
+        api.collector.at.query
+    );
+    let client =
+        hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build_http();
+    let request: Request<Body> = Request::get(url).body(Body::empty()).unwrap();
+    let response = client.request(request).await.unwrap();
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    deposit(&api).await;
+    let mut body = response.into_body();
+    let frame = http_body_util::BodyExt::frame(&mut body).await.unwrap().unwrap();
+    let event = String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap();
+    let data = event.strip_prefix("event: span\ndata: ").unwrap();
+    let span: Value = serde_json::from_str(data.trim()).unwrap();
+    assert_eq!(api.document.invalid_as("TailSpan", &span), [""; 0]);
+    assert_eq!(
+        (&span["service"], &span["message"]),
+        (&json!("cashier"), &json!("no money"))
+    );
+    assert_eq!(api.get("/ingest").await["tail"]["readers"], 1);
+    drop(body);
+    api.collector.stop().await;
+}
+
+#[tokio::test]
+async fn windows_are_within_the_last_hour_but_for_the_graph() {
+    let api = Api::start().await;
+    for (question, places) in [
+        ("/overview?window=2h", vec!["window"]),
+        ("/services?window=1s", vec!["window"]),
+        ("/mesh?window=long&end=now", vec!["end", "window"]),
+        ("/propagation?end=1500000000000000000", vec!["window"]),
+        (
+            "/operations?order=best&limit=0&kind=x",
+            vec!["kind", "limit", "order"],
+        ),
+        ("/graph?window=0", vec!["window"]),
+        ("/ingest?window=1h", vec!["window"]),
+        ("/tail?limit=3", vec!["limit"]),
+    ] {
+        let refused = api.refused(Method::GET, question, None).await;
+        let places: Vec<_> = places.into_iter().map(str::to_owned).collect();
+        assert_eq!(refused, (StatusCode::BAD_REQUEST, places), "{question}");
+    }
+    assert_eq!(api.get("/overview?window=1h").await["services"], json!([]));
+    api.collector.stop().await;
+}

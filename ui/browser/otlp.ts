@@ -58,6 +58,8 @@ function span(traceId: string, id: string, parent: string | undefined, start: bi
     ...(parent === undefined ? {} : { parentSpanId: parent }),
     name: call.name,
     kind: kinds[call.kind],
+    // sampled
+    flags: 1,
     startTimeUnixNano: at(call.at),
     endTimeUnixNano: at(call.at + call.takes),
     attributes: attributes(call.attributes ?? {}),

@@ -14,16 +14,16 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use tokio::sync::Semaphore;
 
-use crate::store::Store;
+use crate::sources::Sources;
 
 /// Questions that are answered at once. An answer may be large, so others wait.
 const QUERIES: usize = 16;
 
-/// Both query APIs over `store`.
-pub fn router(store: Arc<dyn Store>) -> Router {
+/// Both query APIs.
+pub fn router(sources: Sources) -> Router {
     Router::new()
-        .merge(jaeger::router(Arc::clone(&store)))
-        .nest("/api/meshtrace/v1", v1::router(store))
+        .merge(jaeger::router(Arc::clone(&sources.store)))
+        .nest("/api/meshtrace/v1", v1::router(sources))
         .fallback(jaeger::unknown_path)
         .layer(from_fn_with_state(Arc::new(Semaphore::new(QUERIES)), in_turn))
 }

@@ -45,7 +45,7 @@ async fn export(State(ingest): State<Arc<Ingest>>, request: Request) -> Response
     };
     if !whole.into_inner() {
         // tonic has answered by itself what it could not read
-        ingest.metrics.failed(
+        ingest.sources.metrics.failed(
             match Status::from_header_map(response.headers()).map(|status| status.code()) {
                 Some(Code::OutOfRange | Code::ResourceExhausted) => RequestFailure::TooLarge,
                 Some(Code::Unimplemented) => RequestFailure::Unsupported,

@@ -7,15 +7,15 @@
 mod grpc;
 mod http;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use otlp::receive::{BadRequest, Batch, Reply, from_json, from_protobuf};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::metrics::{Metrics, RequestFailure, Transport};
-use crate::store::{Store, StoreError};
+use crate::metrics::{RequestFailure, Transport};
+use crate::sources::Sources;
+use crate::store::StoreError;
 use crate::time;
 
 pub use grpc::router as grpc_router;
@@ -34,8 +34,7 @@ pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where requests come in.
 pub struct Ingest {
-    store: Arc<dyn Store>,
-    metrics: Arc<Metrics>,
+    sources: Sources,
     turns: Semaphore,
 }
 
@@ -63,11 +62,10 @@ pub enum Failure {
 }
 
 impl Ingest {
-    /// Spans go to `store` and are counted in `metrics`.
-    pub fn new(store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Self {
+    /// Spans go to the store, are counted, and are shown to who watches.
+    pub fn new(sources: Sources) -> Self {
         Self {
-            store,
-            metrics,
+            sources,
             turns: Semaphore::new(REQUESTS),
         }
     }
@@ -84,14 +82,24 @@ impl Ingest {
     /// promises.
     async fn keep(&self, transport: Transport, request: Bytes) -> Result<Reply, Failure> {
         let Batch { spans, refused } = take_apart(transport, request).await?;
-        self.metrics.received(transport, spans.len() as u64, &refused);
-        let appended = self.store.append(spans, time::now()).await?;
-        self.metrics.appended(&appended);
+        let Sources {
+            store,
+            metrics,
+            live,
+            tail,
+        } = &self.sources;
+        metrics.received(transport, spans.len() as u64, &refused);
+        let (observed, shown) = (live.observe(&spans), tail.pick(&spans));
+        let now = time::now();
+        let appended = store.append(spans, now).await?;
+        metrics.appended(&appended);
+        live.count(&observed, now);
+        tail.show(shown);
         Ok(Reply::new(&refused))
     }
 
     fn count(&self, failure: &Failure) {
-        self.metrics.failed(match failure {
+        self.sources.metrics.failed(match failure {
             Failure::Malformed(_) => RequestFailure::Malformed,
             Failure::Unsupported(_) => RequestFailure::Unsupported,
             Failure::TooLarge => RequestFailure::TooLarge,
@@ -107,7 +115,7 @@ async fn take_apart(transport: Transport, request: Bytes) -> Result<Batch, Failu
     let large = request.len() > LARGE_REQUEST_BYTES;
     let work = move || match transport {
         Transport::Grpc | Transport::HttpProtobuf => from_protobuf(request),
-        Transport::HttpJson => from_json(&request),
+        Transport::HttpJson | Transport::File => from_json(&request),
     };
     if large {
         let done = tokio::task::spawn_blocking(work).await;

@@ -4,6 +4,7 @@
 //! By the time at which spans arrive, about a second after they end. What is not sampled is not seen, and a span that a
 //! sender repeats after a lost answer is counted twice. Nothing here is kept across a restart.
 
+pub mod changes;
 mod edges;
 mod histogram;
 mod links;
@@ -164,6 +165,11 @@ impl Live {
             .collect();
         services.sort_by(|one, other| one.name.cmp(&other.name));
         services
+    }
+
+    /// A window in which nothing was counted, in the steps that it has.
+    pub fn no_points(&self, window: &Range<u64>, now: u64) -> Points {
+        series::Series::default().points(window, now)
     }
 
     /// The operations of one service, or of all, in a window, by service, name and kind.

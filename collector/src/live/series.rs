@@ -56,7 +56,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    fn add(&mut self, call: &Call) {
+    pub(super) fn add(&mut self, call: &Call) {
         self.calls += 1;
         self.time = self.time.saturating_add(call.duration);
         self.durations.add(call.duration);

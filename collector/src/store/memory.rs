@@ -29,8 +29,13 @@ pub struct Limits {
 #[derive(Debug)]
 pub struct Memory {
     limits: Limits,
+    /// Taken after the state where both are.
+    joins: Arc<RwLock<Joins>>,
     state: RwLock<State>,
 }
+
+/// A trace that is kept: its spans and when the first was received.
+pub(super) type Kept = (TraceId, Arc<Vec<Arc<Span>>>);
 
 /// What a span costs beside what it holds: its places in its trace's list and index, and in the catalogue.
 const SPAN_OVERHEAD: u64 = 160;
@@ -42,8 +47,9 @@ struct State {
     traces: HashMap<TraceId, Entry>,
     /// The traces in the order in which they will be dropped.
     ages: BTreeMap<Age, TraceId>,
-    joins: Joins,
     catalogue: Catalogue,
+    /// When the first and the last span were received.
+    received: Option<(u64, u64)>,
     bytes: u64,
     spans: u64,
     arrivals: u64,
@@ -58,14 +64,22 @@ struct Entry {
     spans: Arc<Vec<Arc<Span>>>,
     /// Where each span stands in the list.
     places: HashMap<(SpanId, Kind), usize>,
+    /// Which traces became part of it or of each other, in order.
+    joined: Vec<(TraceId, TraceId)>,
     bytes: u64,
 }
 
 impl Memory {
     /// An empty store.
     pub fn new(limits: Limits) -> Self {
+        Self::joined_with(limits, Arc::default())
+    }
+
+    /// An empty store that shares what it knows of joins with others.
+    pub(super) fn joined_with(limits: Limits, joins: Arc<RwLock<Joins>>) -> Self {
         Self {
             limits,
+            joins,
             state: RwLock::default(),
         }
     }
@@ -79,18 +93,26 @@ impl Memory {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn joins(&self) -> RwLockReadGuard<'_, Joins> {
+        self.joins.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn joins_mut(&self) -> RwLockWriteGuard<'_, Joins> {
+        self.joins.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Keeps spans, and says which traces had to go for them.
     pub(super) fn keep(&self, spans: Vec<Span>, now: u64) -> (Appended, Vec<TraceId>) {
-        let mut state = self.write();
+        let (mut state, mut joins) = (self.write(), self.joins_mut());
         let (mut appended, mut gone) = (Appended::default(), Vec::new());
         for span in spans {
-            if state.insert(span, now) {
+            if state.insert(span, now, &mut joins) {
                 appended.stored += 1;
             } else {
                 appended.repeated += 1;
             }
             while state.bytes > self.limits.bytes {
-                let Some(id) = state.drop_oldest(&mut appended.dropped) else {
+                let Some(id) = state.drop_oldest(&mut joins, &mut appended.dropped) else {
                     break;
                 };
                 gone.push(id);
@@ -102,37 +124,54 @@ impl Memory {
     /// Drops what is too old at `now`, and says which traces.
     pub(super) fn forget_old(&self, now: u64) -> (Dropped, Vec<TraceId>) {
         let horizon = now.saturating_sub(self.limits.age);
-        let mut state = self.write();
+        let (mut state, mut joins) = (self.write(), self.joins_mut());
         let (mut dropped, mut gone) = (Dropped::default(), Vec::new());
         while state.oldest().is_some_and(|received| received < horizon) {
-            gone.extend(state.drop_oldest(&mut dropped));
+            gone.extend(state.drop_oldest(&mut joins, &mut dropped));
         }
         (dropped, gone)
     }
 
     /// Keeps spans that were kept before this process, whatever the limits are.
     pub(super) fn restore(&self, spans: Vec<Span>, received: u64) {
-        let mut state = self.write();
+        let (mut state, mut joins) = (self.write(), self.joins_mut());
         for span in spans {
-            state.insert(span, received);
+            state.insert(span, received, &mut joins);
         }
     }
 
     /// Drops these traces.
     pub(super) fn forget(&self, traces: &[TraceId]) {
-        let mut state = self.write();
+        let (mut state, mut joins) = (self.write(), self.joins_mut());
         for id in traces {
-            state.drop_trace(*id, &mut Dropped::default());
+            state.drop_trace(*id, &mut joins, &mut Dropped::default());
         }
     }
 
-    /// When the first span of the oldest trace was received.
-    pub(super) fn oldest(&self) -> Option<u64> {
-        self.read().oldest()
+    /// When the first and the last of its spans were received, if there are any.
+    pub(super) fn received(&self) -> Option<(u64, u64)> {
+        self.read().received
+    }
+
+    /// Bytes that it takes, about.
+    pub(super) fn bytes(&self) -> u64 {
+        self.read().bytes
+    }
+
+    /// Which traces its spans made part of which, in an order in which that can be said again.
+    pub(super) fn joined(&self) -> Vec<(TraceId, TraceId)> {
+        let state = self.read();
+        let joined = state.traces.values().flat_map(|entry| &entry.joined);
+        joined.copied().collect()
+    }
+
+    /// The spans that are kept under exactly this id.
+    pub(super) fn get(&self, id: TraceId) -> Option<Arc<Vec<Arc<Span>>>> {
+        self.read().traces.get(&id).map(|entry| Arc::clone(&entry.spans))
     }
 
     /// Every trace as it is now.
-    fn snapshot(&self) -> Vec<(TraceId, Arc<Vec<Arc<Span>>>)> {
+    pub(super) fn snapshot(&self) -> Vec<Kept> {
         let state = self.read();
         let traces = state.traces.iter();
         traces
@@ -152,9 +191,9 @@ impl Store for Memory {
     }
 
     async fn traces(&self, ids: &[TraceId]) -> Result<Vec<Trace>, StoreError> {
-        let state = self.read();
+        let (state, joins) = (self.read(), self.joins());
         let mut traces: Vec<Trace> = Vec::new();
-        for id in ids.iter().map(|id| state.joins.resolve(*id)) {
+        for id in ids.iter().map(|id| joins.resolve(*id)) {
             if traces.iter().any(|trace| trace.id == id) {
                 continue;
             }
@@ -223,35 +262,43 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 
 impl State {
     /// Whether the span is new.
-    fn insert(&mut self, span: Span, now: u64) -> bool {
+    fn insert(&mut self, span: Span, now: u64, joins: &mut Joins) -> bool {
         self.arrivals += 1;
+        self.received = Some(
+            self.received
+                .map_or((now, now), |(first, last)| (first.min(now), last.max(now))),
+        );
         let mut age = (now, self.arrivals);
         if let Some(provisional) = join::provisional(&span)
-            && let Some((part, whole)) = self.joins.join(provisional, span.trace_id)
+            && let Some((part, whole)) = joins.join(provisional, span.trace_id)
         {
             age = self.absorb(part, whole, age);
         }
-        let id = self.joins.resolve(span.trace_id);
+        let id = joins.resolve(span.trace_id);
         self.place(id, Arc::new(span), age)
     }
 
     /// Makes what is kept of `part` part of `whole`, which is as old as the older of the two.
     fn absorb(&mut self, part: TraceId, whole: TraceId, now: Age) -> Age {
-        let Some(entry) = self.take(part) else {
-            self.charge(whole, now);
+        let Some(mut entry) = self.take(part) else {
+            self.remember(whole, now, &mut vec![(part, whole)]);
             return now;
         };
         for span in entry.spans.iter() {
             self.place(whole, Arc::clone(span), entry.age);
         }
-        self.charge(whole, entry.age);
+        entry.joined.push((part, whole));
+        self.remember(whole, entry.age, &mut entry.joined);
         entry.age
     }
 
-    /// Counts what it costs to remember one join.
-    fn charge(&mut self, whole: TraceId, age: Age) {
-        self.entry(whole, age).bytes += TRACE_OVERHEAD;
-        self.bytes += TRACE_OVERHEAD;
+    /// Remembers joins with a trace, and what they cost.
+    fn remember(&mut self, whole: TraceId, age: Age, joined: &mut Vec<(TraceId, TraceId)>) {
+        let bytes = TRACE_OVERHEAD * joined.len() as u64;
+        let entry = self.entry(whole, age);
+        entry.joined.append(joined);
+        entry.bytes += bytes;
+        self.bytes += bytes;
     }
 
     /// The trace, which becomes at least as old as `age`.
@@ -263,6 +310,7 @@ impl State {
                 age,
                 spans: Arc::default(),
                 places: HashMap::new(),
+                joined: Vec::new(),
                 bytes: TRACE_OVERHEAD,
             }
         });
@@ -314,14 +362,14 @@ impl State {
     }
 
     /// Drops the oldest trace and says which it was. `None` if there is none.
-    fn drop_oldest(&mut self, dropped: &mut Dropped) -> Option<TraceId> {
+    fn drop_oldest(&mut self, joins: &mut Joins, dropped: &mut Dropped) -> Option<TraceId> {
         let id = self.ages.values().next().copied()?;
-        self.drop_trace(id, dropped);
+        self.drop_trace(id, joins, dropped);
         Some(id)
     }
 
-    fn drop_trace(&mut self, id: TraceId, dropped: &mut Dropped) {
-        self.joins.forget(id);
+    fn drop_trace(&mut self, id: TraceId, joins: &mut Joins, dropped: &mut Dropped) {
+        joins.forget(id);
         if let Some(entry) = self.take(id) {
             dropped.traces += 1;
             dropped.spans += entry.spans.len() as u64;

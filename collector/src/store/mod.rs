@@ -130,7 +130,7 @@ pub struct Operation {
 }
 
 /// A store cannot do what it was asked to.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// Not now. The same may be asked again later.
     #[error("the store is not available: {0}; try again later")]

@@ -76,8 +76,10 @@ impl Doing {
 
     /// It had to wait for a worker, and now has one.
     pub(crate) fn taken_up(&mut self, now: Nanos) {
-        self.then(self.after, now);
-        self.held_up = true;
+        if !self.has_acted() {
+            self.then(self.after, now);
+            self.held_up = true;
+        }
     }
 
     /// Whether it has made a call, or responded.

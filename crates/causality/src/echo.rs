@@ -268,8 +268,14 @@ impl Echoes {
                 carries.chance *= 0.5;
             }
         }
-        let hit = self.carried.get(&token.value).map(|carried| (carried.place, 1.0, 0.0));
-        let chance = self.decoyed.get(&token.value).map(|(place, times)| (*place, 0.0, f64::from(*times)));
+        let hit = self
+            .carried
+            .get(&token.value)
+            .map(|carried| (carried.place, 1.0, 0.0));
+        let chance = self
+            .decoyed
+            .get(&token.value)
+            .map(|(place, times)| (*place, 0.0, f64::from(*times)));
         for (place, hits, chance) in hit.into_iter().chain(chance) {
             let places = pair(u64::from(place), u64::from(token.place));
             if self.carries.len() < PLACES_MAX || self.carries.contains_key(&places) {
@@ -286,7 +292,10 @@ impl Echoes {
         let places = pair(u64::from(from), u64::from(token.place));
         let carries = self.carries.get(&places).copied().unwrap_or_default();
         let decoys = self.decoys.len().max(1) as f64;
-        let own = self.decoyed.get(&token.value).map_or(0.0, |(_, times)| f64::from(*times));
+        let own = self
+            .decoyed
+            .get(&token.value)
+            .map_or(0.0, |(_, times)| f64::from(*times));
         let chance = (carries.chance + CHANCE_BEFORE) / (calls * decoys);
         let chance = chance.max(own / decoys).min(1.0);
         let carried_on = (carries.hits + CALLS_BEFORE * CARRIED_ON_BEFORE) / calls;

@@ -5,11 +5,12 @@ use std::collections::VecDeque;
 use crate::calibration::{cautious, corroborated};
 use crate::echo::{Echo, Echoes, Holder};
 use crate::event::{Callee, Connection, Inbound, Nanos, Outbound, Process, Route, Token, Trace};
-use crate::joint::{CALLS, Hints, Joint, REQUESTS, Settled, Shares};
+use crate::joint::{self, CALLS, Joint, Settled};
 use crate::link::{Certainty, Decision, Link, Method, Resolved, Unknown};
 use crate::model::Model;
 use crate::null::Background;
 use crate::process::Owners;
+use crate::shares::{Hints, REQUESTS, Shares};
 
 /// A call is settled at the latest after so long, in nanoseconds.
 const WINDOW_MAX: Nanos = 10_000_000_000;
@@ -278,14 +279,19 @@ impl<P: Copy, C> Engine<P, C> {
         );
         let decision = match (told, &followed) {
             (Some(decision), _) => decision,
-            (None, Some((_, blind, shares))) => self.decide(&call, &echoes, same_process, blind, shares),
+            (None, Some(joint::Asked { blind, shares, .. })) => {
+                self.decide(&call, &echoes, same_process, blind, shares)
+            }
             (None, None) => self
                 .exact_echo(&echoes, None)
                 .map_or(Decision::Unknown(Unknown::TooMany), |(parent, _)| {
                     link(parent, Certainty::Exact, Method::Echo)
                 }),
         };
-        let Some((slot, blind, _)) = followed else {
+        let Some(joint::Asked {
+            call: slot, blind, ..
+        }) = followed
+        else {
             return (Call(None), decision);
         };
         let asked = Asked {
@@ -445,7 +451,7 @@ impl<P: Copy, C> Engine<P, C> {
     fn settle(&mut self, now: Nanos) {
         let mut words: Vec<Settled> = Vec::new();
         self.joint
-            .settle(&mut self.model, now.saturating_sub(WINDOW_MAX), |settled| {
+            .settle(now, &mut self.model, now.saturating_sub(WINDOW_MAX), |settled| {
                 words.push(settled);
             });
         for Settled { call, shares } in words {
@@ -538,7 +544,10 @@ impl<P: Copy, C> Engine<P, C> {
     }
 
     fn experience(&self, followed: usize) -> f64 {
-        let route = self.followed.get(followed).and_then(|followed| followed.as_ref().map(|f| f.route));
+        let route = self
+            .followed
+            .get(followed)
+            .and_then(|followed| followed.as_ref().map(|f| f.route));
         route.map_or(0.0, |route| self.model.experience(route))
     }
 

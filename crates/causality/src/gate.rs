@@ -25,6 +25,8 @@ pub(crate) struct Gate {
     /// How many calls left as the only one, the second one, … that is open.
     levels: [f32; LIMIT_MAX],
     limit: Option<usize>,
+    /// Whether there ever was one.
+    known: bool,
     /// When it opened last.
     opened: Nanos,
 }
@@ -35,6 +37,7 @@ impl Gate {
             open: 0,
             levels: [0.0; LIMIT_MAX],
             limit: None,
+            known: false,
             opened: 0,
         }
     }
@@ -44,13 +47,18 @@ impl Gate {
         self.opened
     }
 
+    /// How many calls may be open at a time.
+    pub(crate) fn limit(&self) -> Option<usize> {
+        self.limit
+    }
+
     /// Whether as many calls are open as there may be.
     pub(crate) fn is_shut(&self) -> bool {
         self.limit.is_some_and(|limit| self.open >= limit)
     }
 
-    /// A call left.
-    pub(crate) fn called(&mut self) {
+    /// A call left; whether that showed for the first time that there is a limit.
+    pub(crate) fn called(&mut self) -> bool {
         if let Some(level) = self.levels.get_mut(self.open) {
             *level += 1.0;
         }
@@ -65,6 +73,9 @@ impl Gate {
         if self.limit.is_none() {
             self.opened = 0;
         }
+        let first = self.limit.is_some() && !self.known;
+        self.known |= first;
+        first
     }
 
     /// A call is over.

@@ -11,12 +11,16 @@ mod engine;
 mod event;
 mod gate;
 mod hash;
+mod hypothesis;
 mod joint;
 mod link;
 mod model;
 mod null;
 mod order;
 mod process;
+mod shares;
+mod split;
+mod story;
 mod workers;
 
 pub use engine::{Call, Engine, Request, Settings, Unseen};

@@ -91,6 +91,13 @@ impl Model {
         }
     }
 
+    /// Forgets what requests do: it was learned under a wrong assumption.
+    pub(crate) fn unlearn(&mut self) {
+        self.states.clear();
+        self.delays = 0;
+        self.experience.clear();
+    }
+
     /// How many requests of a kind were learned from.
     pub(crate) fn experience(&self, route: Route) -> f64 {
         f64::from(self.experience.get(&route.0).copied().unwrap_or_default())

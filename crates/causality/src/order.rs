@@ -1,16 +1,16 @@
 //! Whether calls leave in the order in which requests became ready to make them.
 //!
-//! Of the requests that their program has to do something about, one has waited longest. An event loop, or a pool with a
-//! queue, takes that one; threads take any; others the newest. So for each call it is noted by how much the request that
-//! made it was ready later than the one that had waited longest, and how often that should have happened had the
-//! requests had nothing to do with each other. The ratio of both is a factor for the next call.
+//! Of the requests that have to make a call, one has waited longest. An event loop, or a pool with a queue, takes that
+//! one; threads take any; others the newest. So for each call it is noted by how much the request that made it was ready
+//! later than the one that had waited longest, its jump, and how probable that jump would have been had the requests
+//! nothing to do with each other. The ratio of both is a factor for the next call.
 
 use crate::event::Nanos;
+use crate::shares::{REQUESTS, Shares};
 
-/// Ready first; ready later by up to 32 µs, 128 µs, 512 µs, …; and last, of no meaning: nothing else was ready, or it
-/// was not.
-pub(crate) const JUMPS: usize = 10;
-const NO_JUMP: u8 = (JUMPS - 1) as u8;
+/// Classes of jumps: none; up to 32 µs, 128 µs, 512 µs, …; and last, of no meaning: there was nothing to jump over.
+const JUMPS: usize = 10;
+const MEANINGLESS: Jump = Jump((JUMPS - 1) as u8);
 
 /// So often, each jump is taken to have happened as often as expected.
 const BEFORE: f32 = 4.0;
@@ -18,19 +18,62 @@ const BEFORE: f32 = 4.0;
 /// What was seen counts half once so many calls were.
 const FADE_AT: f32 = 1000.0;
 
-/// By how much a request was ready later than the one that was ready first: a class.
-pub(crate) fn jump(since: Nanos, first: Nanos) -> u8 {
-    let later = since.saturating_sub(first);
-    if later == 0 {
-        return 0;
+/// By how much a request was ready later than the one that had waited longest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Jump(u8);
+
+impl Jump {
+    /// Of a request that was ready then, over one that was ready at `first`, of so many.
+    pub(crate) fn over(since: Nanos, first: Nanos, ready: u32) -> Self {
+        if ready < 2 {
+            return MEANINGLESS;
+        }
+        let later = since.saturating_sub(first);
+        if later == 0 {
+            return Self(0);
+        }
+        let class = 64_u32.saturating_sub(later.leading_zeros()).saturating_sub(13) / 2;
+        Self(
+            (class as u8)
+                .saturating_add(1)
+                .min(MEANINGLESS.0.saturating_sub(1)),
+        )
     }
-    let class = (64_u32.saturating_sub(later.leading_zeros())).saturating_sub(13) / 2;
-    (class as u8).saturating_add(1).min(NO_JUMP.saturating_sub(1))
+
+    /// Over nothing.
+    pub(crate) fn meaningless() -> Self {
+        MEANINGLESS
+    }
 }
 
-/// The class of what cannot be compared.
-pub(crate) const fn none() -> u8 {
-    NO_JUMP
+/// Which jump each request would have made with a call, and how probable each jump was without any order.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    jumps: [Jump; REQUESTS],
+    expected: [f32; JUMPS],
+}
+
+impl Places {
+    pub(crate) fn new() -> Self {
+        Self {
+            jumps: [MEANINGLESS; REQUESTS],
+            expected: [0.0; JUMPS],
+        }
+    }
+
+    /// Where a request stood, most probably.
+    pub(crate) fn stood(&mut self, request: usize, jump: Jump) {
+        if let Some(place) = self.jumps.get_mut(request) {
+            *place = jump;
+        }
+    }
+
+    /// Adds to how probable a jump was.
+    pub(crate) fn expect(&mut self, jump: Jump, share: f64) {
+        if let Some(expected) = self.expected.get_mut(usize::from(jump.0)) {
+            *expected += share as f32;
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -42,13 +85,20 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// The logarithm of the factor for a request that would make this jump.
-    pub(crate) fn factor(&self, jump: u8) -> f64 {
-        self.factors.get(usize::from(jump)).copied().unwrap_or_default()
+    /// The logarithm of the factor for a jump.
+    pub(crate) fn factor(&self, jump: Jump) -> f64 {
+        self.factors.get(usize::from(jump.0)).copied().unwrap_or_default()
     }
 
-    /// How probable each jump has turned out to be, of one call, and how probable it was without any order.
-    pub(crate) fn learn(&mut self, seen: &[f32; JUMPS], expected: &[f32; JUMPS]) {
+    /// A call turned out to be of these requests, with these probabilities.
+    pub(crate) fn learn(&mut self, places: &Places, shares: &Shares) {
+        let mut seen = [0.0; JUMPS];
+        for (jump, share) in places.jumps.iter().zip(&shares.of) {
+            if let Some(seen) = seen.get_mut(usize::from(jump.0)) {
+                *seen += *share as f32;
+            }
+        }
+        let expected_sum = places.expected.iter().sum::<f32>().max(1e-6);
         self.calls += 1.0;
         let fade = if self.calls > FADE_AT { 0.5 } else { 1.0 };
         self.calls *= fade;
@@ -57,10 +107,12 @@ impl Order {
             .iter_mut()
             .zip(&mut self.expected)
             .zip(&mut self.factors);
-        for (((sum, expected_sum), factor), (seen, expected)) in sums.zip(seen.iter().zip(expected)) {
+        for (((sum, expected_so_far), factor), (seen, expected)) in
+            sums.zip(seen.iter().zip(&places.expected))
+        {
             *sum = (*sum + seen) * fade;
-            *expected_sum = (*expected_sum + expected) * fade;
-            *factor = f64::from((*sum + BEFORE) / (*expected_sum + BEFORE)).ln();
+            *expected_so_far = (*expected_so_far + expected / expected_sum) * fade;
+            *factor = f64::from((*sum + BEFORE) / (*expected_so_far + BEFORE)).ln();
         }
         if let Some(factor) = self.factors.last_mut() {
             *factor = 0.0;

@@ -60,7 +60,13 @@ impl Workers {
 
     fn find(&self) -> Option<usize> {
         let (mut behind, mut more_in_flight) = (0.0, 0.0);
-        let mut numbers = self.active.iter().zip(&self.in_flight).enumerate().rev().peekable();
+        let mut numbers = self
+            .active
+            .iter()
+            .zip(&self.in_flight)
+            .enumerate()
+            .rev()
+            .peekable();
         while let Some((index, (active, in_flight))) = numbers.next() {
             let before = numbers.peek().map_or(0.0, |(_, (before, _))| **before);
             if *active >= KNOWN_AT

@@ -6,6 +6,16 @@
 /// program may run as it: whatever does escapes the mesh.
 pub const SIDECAR_UID: u32 = 7117;
 
+/// What things are called where meshtrace is installed in Kubernetes, unless whoever installs it says otherwise.
+pub mod installed {
+    /// The namespace of the operator and the collector.
+    pub const NAMESPACE: &str = "meshtrace";
+    /// The sidecar's image; its tag is the version.
+    pub const SIDECAR_IMAGE: &str = "meshtrace/sidecar";
+    /// Where sidecars send their spans.
+    pub const COLLECTOR: &str = "http://meshtrace-collector.meshtrace:4317";
+}
+
 /// TCP ports of the sidecar and of the collector.
 pub mod port {
     /// The sidecar takes connections here that were on their way into the pod.

@@ -21,7 +21,7 @@
 //! The first five rows are told alone; of the others, all that hold are told together. What another mesh or Windows is
 //! like is known only from names, so a proxy under a name of its own is not seen.
 
-use contract::{SIDECAR_UID, env, port};
+use contract::{SIDECAR_UID, env, installed, port};
 use span::Dialect;
 
 use crate::annotations::{self, INJECTED, Level, Problem, Wanted, Wishes};
@@ -73,6 +73,20 @@ pub struct Site {
     pub asked: bool,
     /// The version that is written to pods.
     pub version: String,
+}
+
+impl Site {
+    /// A cluster of today, where meshtrace is installed as it usually is, in this version.
+    pub fn usual(version: &str) -> Self {
+        Self {
+            image: format!("{}:{version}", installed::SIDECAR_IMAGE),
+            collector: installed::COLLECTOR.to_owned(),
+            native_sidecars: true,
+            own_namespace: installed::NAMESPACE.to_owned(),
+            asked: false,
+            version: version.to_owned(),
+        }
+    }
 }
 
 /// The namespace of a pod. Empty where nothing is known of it.

@@ -76,9 +76,10 @@ impl<'d> Writer<'d> {
         }
     }
 
-    /// Removes annotations of the object at `at`, and the map of them once it is empty.
+    /// Removes annotations of the object at `at`, the map of them once it is empty, and the metadata once they are.
     pub(crate) fn forget(&mut self, at: &str, keys: &[&str]) {
-        let map = format!("{at}/metadata/annotations");
+        let metadata = format!("{at}/metadata");
+        let map = format!("{metadata}/annotations");
         let Some(Value::Object(annotations)) = self.document.pointer(&map) else {
             return;
         };
@@ -87,7 +88,9 @@ impl<'d> Writer<'d> {
             .filter(|key| annotations.contains_key(**key))
             .collect();
         if !there.is_empty() && there.len() == annotations.len() {
-            return self.remove(&map);
+            let fields = self.document.pointer(&metadata).and_then(Value::as_object);
+            let alone = fields.is_some_and(|fields| fields.len() == 1);
+            return self.remove(if alone { &metadata } else { &map });
         }
         for key in there {
             self.remove(&annotation(at, key));

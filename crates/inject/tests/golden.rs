@@ -72,12 +72,9 @@ impl Case {
 
     fn site(&self) -> Site {
         Site {
-            image: "meshtrace/sidecar:0.1.0".to_owned(),
-            collector: "http://meshtrace-collector.meshtrace:4317".to_owned(),
             native_sidecars: self.site.native_sidecars,
-            own_namespace: "meshtrace".to_owned(),
             asked: self.site.asked,
-            version: "0.1.0".to_owned(),
+            ..Site::usual("0.1.0")
         }
     }
 

@@ -9,20 +9,20 @@ use bytes::{Buf, BufMut, Bytes};
 use http::Uri;
 use http::uri::PathAndQuery;
 use hyper_util::rt::TokioIo;
-use tokio::io::BufWriter;
 use tokio::net::TcpStream;
 use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 
 use crate::encode::Sender;
+use crate::gather::Gather;
 
 /// Bytes that gRPC puts before a message: whether it is compressed, and its length.
 const FRAME_HEAD: usize = 5;
 
 /// Bytes that are written at a time. HTTP/2 frames are of 16 KiB, and a system call, a segment and a wake-up of the
 /// collector for each would cost more than making the spans did.
-const WRITE_BYTES: usize = 256 * 1024;
+const WRITE_BYTES: usize = 64 * 1024;
 
 const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 
@@ -78,12 +78,7 @@ impl Client {
         let connector = tower::service_fn(move |uri: Uri| {
             let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
             let dialled = dial(host, uri.port_u16().unwrap_or(80));
-            async {
-                Ok::<_, io::Error>(TokioIo::new(BufWriter::with_capacity(
-                    WRITE_BYTES,
-                    dialled.await?,
-                )))
-            }
+            async { Ok::<_, io::Error>(TokioIo::new(Gather::new(WRITE_BYTES, dialled.await?))) }
         });
         Ok(Self {
             channel: endpoint.connect_with_connector_lazy(connector),

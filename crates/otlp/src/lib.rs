@@ -7,6 +7,8 @@
 #[cfg(feature = "client")]
 pub mod client;
 pub mod encode;
+#[cfg(feature = "client")]
+mod gather;
 pub mod model;
 #[cfg(feature = "server")]
 pub mod receive;

@@ -178,7 +178,7 @@ impl Flow {
                 } else {
                     &scratch.out
                 };
-                self.send(bytes, to.as_mut(), context).map_err(|_| other)?;
+                self.send(bytes, &to).map_err(|_| other)?;
                 if passed == Passed::Edited {
                     watcher.observed.written();
                 }
@@ -192,22 +192,17 @@ impl Flow {
     }
 
     /// Sends as much as the other end takes now, and keeps the rest.
-    fn send(
-        &mut self,
-        bytes: &[u8],
-        mut to: Pin<&mut TcpStream>,
-        context: &mut Context<'_>,
-    ) -> io::Result<()> {
+    fn send(&mut self, bytes: &[u8], to: &TcpStream) -> io::Result<()> {
         let mut rest = bytes;
         while !rest.is_empty() {
-            match to.as_mut().poll_write(context, rest) {
-                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(sent)) => rest = rest.get(sent..).unwrap_or_default(),
-                Poll::Ready(Err(error)) => return Err(error),
-                Poll::Pending => {
+            match to.try_write(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(sent) => rest = rest.get(sent..).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.keep(rest);
-                    return Ok(());
+                    break;
                 }
+                Err(error) => return Err(error),
             }
         }
         Ok(())

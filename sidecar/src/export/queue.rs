@@ -80,6 +80,8 @@ impl Queue {
         last.spans += 1;
         let after = last.bytes.len();
         batches.bytes += after - before;
+        drop(batches);
+        // whoever is woken asks for the lock at once
         if before < self.batch_bytes && after >= self.batch_bytes {
             self.full.notify_one();
         }

@@ -1,26 +1,27 @@
 //! What the sidecar counts. Every label's values come from a closed set, so the number of series is fixed.
 
 mod labels;
+mod tally;
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use span::Dialect;
 
 pub use self::labels::{Direction, Refusal, Unrecorded};
-use self::labels::{LINKS, OUTCOMES, Outcome, link_index, link_labels};
+use self::labels::{LINKS, link_index, link_labels};
+use self::tally::Tallies;
+pub use self::tally::Tally;
 use crate::export::Loss;
 use crate::owners;
 use crate::record::{Link, Reason};
-use crate::tap::{End, SpliceReason};
+use crate::tap::SpliceReason;
 
 /// All that the sidecar counts.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    requests: [[IntCounter; OUTCOMES.len()]; 2],
-    durations: [Histogram; 2],
-    added_latency: Histogram,
+    tallies: Tallies,
     bytes: [[IntCounter; 2]; 2],
     connections: IntCounterVec,
     refused: IntCounterVec,
@@ -65,16 +66,8 @@ impl Metrics {
     /// Two of them have one name, or a name is malformed: a mistake in this file, which the first test finds.
     pub fn new() -> prometheus::Result<Self> {
         let make = Maker(Registry::new());
-        let requests = make.counters(
-            "requests_total",
-            "Requests by how they ended",
-            &["direction", "outcome"],
-        )?;
-        let duration = |direction: Direction| {
-            let labels = [("direction".to_owned(), direction.name().to_owned())];
-            let help = "Head of a request to end of its response";
-            make.histogram("request_duration_seconds", help, &SECONDS, labels)
-        };
+        let tallies = Tallies::new()?;
+        make.0.register(Box::new(tallies.clone()))?;
         let bytes = make.counters("bytes_total", "Bytes passed on", &["direction", "from"])?;
         let links = make.counters(
             "links_total",
@@ -122,15 +115,7 @@ impl Metrics {
             owners.with_label_values(&[outcome.name()]);
         }
         Ok(Self {
-            requests: Direction::BOTH
-                .map(|way| OUTCOMES.map(|outcome| requests.with_label_values(&[way.name(), outcome]))),
-            durations: [duration(Direction::Inbound)?, duration(Direction::Outbound)?],
-            added_latency: make.histogram(
-                "added_latency_seconds",
-                "Time that request heads spent in the sidecar, from being read to being written",
-                &LATENCIES,
-                [],
-            )?,
+            tallies,
             bytes: Direction::BOTH
                 .map(|way| ["client", "server"].map(|from| bytes.with_label_values(&[way.name(), from]))),
             connections: make.counters(
@@ -189,20 +174,9 @@ impl Metrics {
         })
     }
 
-    /// A request has ended.
-    pub fn request(&self, direction: Direction, end: Option<End>, status: Option<u16>, took: Duration) {
-        if let Some(counter) = direction
-            .of(&self.requests)
-            .get(Outcome::of(end, status) as usize)
-        {
-            counter.inc();
-        }
-        direction.of(&self.durations).observe(took.as_secs_f64());
-    }
-
-    /// A request head was in the sidecar for that long.
-    pub fn added_latency(&self, took: Duration) {
-        self.added_latency.observe(took.as_secs_f64());
+    /// What one more worker counts for itself.
+    pub fn tally(&self) -> Arc<Tally> {
+        self.tallies.begin()
     }
 
     /// A connection has ended, having passed so many bytes.
@@ -281,7 +255,7 @@ impl Metrics {
         let usage = process::usage::read();
         let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         // ended before begun: what ends in between must not make more ended than begun
-        let ended: u64 = self.requests.iter().flatten().map(IntCounter::get).sum();
+        let ended = self.tallies.requests();
         let begun: u64 = self.links.iter().map(IntCounter::get).sum();
         self.requests_open.set(signed(begun.saturating_sub(ended)));
         self.spans_started.reset();
@@ -295,12 +269,6 @@ impl Metrics {
             .unwrap_or_else(|error| format!("# metrics cannot be written: {error}\n"))
     }
 }
-
-const SECONDS: [f64; 14] = [
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0,
-];
-
-const LATENCIES: [f64; 10] = [5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 5e-3, 5e-2];
 
 /// Makes metrics of our name and registers them.
 struct Maker(Registry);
@@ -323,48 +291,47 @@ impl Maker {
         self.0.register(Box::new(made.clone()))?;
         Ok(made)
     }
-
-    fn histogram<const N: usize>(
-        &self,
-        name: &str,
-        help: &str,
-        buckets: &[f64],
-        labels: [(String, String); N],
-    ) -> prometheus::Result<Histogram> {
-        let opts = HistogramOpts::new(name, help)
-            .namespace("meshtrace")
-            .buckets(buckets.to_vec())
-            .const_labels(labels.into_iter().collect());
-        let made = Histogram::with_opts(opts)?;
-        self.0.register(Box::new(made.clone()))?;
-        Ok(made)
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::tap::End;
 
     #[test]
-    fn a_request_is_counted_by_its_outcome() {
+    fn what_workers_count_for_themselves_is_added_up() {
         let metrics = Metrics::new().unwrap();
-        metrics.request(
+        let (one, other) = (metrics.tally(), metrics.tally());
+        let complete = Some(End::Complete);
+        one.request(
             Direction::Inbound,
-            Some(End::Complete),
+            complete,
             Some(503),
-            Duration::from_millis(2),
+            Duration::from_micros(1_000),
         );
-        metrics.request(
+        other.request(Direction::Inbound, complete, Some(200), Duration::from_secs(61));
+        other.request(
             Direction::Outbound,
             Some(End::ServerReset),
             None,
             Duration::from_millis(2),
         );
+        one.added_latency(Duration::from_micros(7));
+        other.added_latency(Duration::from_micros(8));
         let text = metrics.text();
         for line in [
             "meshtrace_requests_total{direction=\"inbound\",outcome=\"5xx\"} 1",
+            "meshtrace_requests_total{direction=\"inbound\",outcome=\"2xx\"} 1",
             "meshtrace_requests_total{direction=\"outbound\",outcome=\"server_reset\"} 1",
-            "meshtrace_request_duration_seconds_count{direction=\"inbound\"} 1",
+            "meshtrace_request_duration_seconds_bucket{direction=\"inbound\",le=\"0.001\"} 1",
+            "meshtrace_request_duration_seconds_bucket{direction=\"inbound\",le=\"60\"} 1",
+            "meshtrace_request_duration_seconds_bucket{direction=\"inbound\",le=\"+Inf\"} 2",
+            "meshtrace_request_duration_seconds_sum{direction=\"inbound\"} 61.001",
+            "meshtrace_request_duration_seconds_count{direction=\"inbound\"} 2",
+            "meshtrace_added_latency_seconds_bucket{le=\"0.000005\"} 0",
+            "meshtrace_added_latency_seconds_bucket{le=\"0.00001\"} 2",
             "meshtrace_spans_lost_total{reason=\"queue_full\"} 0",
         ] {
             assert!(text.contains(line), "{line}\n{text}");

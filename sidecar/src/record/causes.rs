@@ -1,12 +1,12 @@
 //! What one pod knows of causes: the engine, told of every request and call, and the spans that wait for its word.
 //!
 //! One lock for both, because a call is remembered before anyone can have the last word on it. It is taken twice for a
-//! request that comes in, for a place in a list, and oftener only in a pod whose application makes calls without a context
-//! of their own: only there is the engine told of requests, and values are hashed.
+//! request that comes in, and oftener only in a pod whose application makes calls without a context of their own: only
+//! there the engine is told what requests do, values are hashed, and it matters when a body was complete and an answer
+//! had begun. Elsewhere requests only wait, in case such a call comes.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,12 +19,13 @@ use span::{Field, SpanContext, SpanId};
 use tokio::sync::Notify;
 
 use super::clock::nanos;
-use super::flights::{Flights, Quiet};
 use super::held::{Free, Held};
 use super::lineage::Word;
+use super::names::Names;
 use super::propagation;
 use super::redact::Target;
 use super::tokens::Tokens;
+use super::waiting::{Begun, Waiting};
 
 /// How long after a call without a context the next one is expected.
 const EXPECTED_FOR: Duration = Duration::from_secs(600);
@@ -42,29 +43,22 @@ pub(super) struct Causes {
     expected: AtomicU64,
     /// The number of the last connection.
     connections: AtomicU64,
-    /// Requests in flight that are sampled.
-    sampled: AtomicUsize,
-    /// Requests in flight of whose values not all are known, so that none can be said to be in another only.
-    unlisted: AtomicUsize,
     opened: Notify,
 }
 
 struct State {
     engine: Engine<SpanContext, Known>,
+    /// Requests of which it was not told when they began.
+    waiting: Waiting,
+    /// Requests in flight that are sampled.
+    sampled: usize,
+    /// Requests in flight of whose values not all are known, so that none can be said to be in another only.
+    unlisted: usize,
+    /// Requests in flight by their ids.
+    names: Names,
     held: Held,
-    flights: Flights,
-    /// Requests in flight by their ids, hashed. There are no more than the engine remembers.
-    names: HashMap<u64, Named>,
     /// Calls on which the last word has not been said.
     open: usize,
-}
-
-/// The requests in flight that have one id.
-#[derive(Clone, Copy, Debug, Default)]
-struct Named {
-    /// The only one there has been.
-    only: Option<SpanContext>,
-    requests: usize,
 }
 
 /// What a call is known by.
@@ -86,13 +80,20 @@ pub(super) enum Part {
 
 /// An inbound request in flight.
 pub(super) struct InFlight {
-    place: usize,
+    place: Place,
     sampled: bool,
     listed: bool,
-    /// The engine is told how it goes on.
-    followed: bool,
     /// Its id, hashed, if that is remembered.
     name: Option<u64>,
+}
+
+enum Place {
+    /// The engine is told how it goes on.
+    Followed(Request),
+    /// The engine was told that it began, and is told when it ends.
+    Told(Request),
+    /// Among those that wait.
+    Waiting(usize),
 }
 
 /// A message, as far as it matters here.
@@ -120,13 +121,15 @@ pub(super) struct Settled {
 impl Causes {
     pub(super) fn new(settings: Settings) -> Self {
         let mut engine = Engine::new(settings);
-        // from here on, that nothing happens is something to learn from
+        // time counts from here: what nobody asks for is not there
         drop(engine.resolve(1));
         let state = State {
             engine,
+            waiting: Waiting::default(),
+            sampled: 0,
+            unlisted: 0,
+            names: Names::default(),
             held: Held::default(),
-            flights: Flights::default(),
-            names: HashMap::new(),
             open: 0,
         };
         Self {
@@ -135,8 +138,6 @@ impl Causes {
             key: RandomState::new(),
             expected: AtomicU64::new(0),
             connections: AtomicU64::new(0),
-            sampled: AtomicUsize::new(0),
-            unlisted: AtomicUsize::new(0),
             opened: Notify::new(),
         }
     }
@@ -168,7 +169,7 @@ impl Causes {
 
     /// Whether a request is in flight whose trace is sampled.
     pub(super) fn any_sampled(&self) -> bool {
-        self.sampled.load(Ordering::Relaxed) > 0
+        self.state().sampled > 0
     }
 
     /// Requests may come in that cannot be seen.
@@ -189,57 +190,49 @@ impl Causes {
         body: bool,
         context: SpanContext,
     ) -> Part {
-        let followed = self.are_asked_for(now);
-        let tokens = followed.then(|| self.tokens(message));
+        let tokens = self.are_asked_for(now).then(|| self.tokens(message));
+        let name = message.request_id.filter(|_| tokens.is_some());
+        let name = name.map(|id| self.hash(id));
         let listed = tokens.as_ref().is_some_and(|tokens| !tokens.more());
         let sampled = context.flags.is_sampled();
-        self.sampled.fetch_add(usize::from(sampled), Ordering::Relaxed);
-        self.unlisted.fetch_add(usize::from(!listed), Ordering::Relaxed);
-        let now = self.nanos(now);
-        let name = message.request_id.filter(|_| followed).map(|id| self.hash(id));
+        let at = self.nanos(now);
+        let begun = Begun {
+            at,
+            connection: message.connection,
+            context,
+        };
         let mut state = self.state();
-        let State {
-            engine,
-            flights,
-            names,
-            ..
-        } = &mut *state;
-        if let Some(name) = name {
-            let named = names.entry(name).or_default();
-            named.only = (named.requests == 0).then_some(context);
-            named.requests += 1;
-        }
-        let connection = message.connection;
-        let place = if followed {
+        let named = name.is_none_or(|name| state.names.begin(name, context));
+        let (name, listed) = (name.filter(|_| named), listed && named);
+        state.sampled += usize::from(sampled);
+        state.unlisted += usize::from(!listed);
+        let place = if let Some(tokens) = tokens {
             let inbound = Inbound {
                 route: Route(message.route),
-                connection,
-                trace: trace(&context),
-                tokens: tokens.as_ref().map(Tokens::as_slice).unwrap_or_default(),
+                tokens: tokens.as_slice(),
+                ..inbound(&begun)
             };
-            let request = engine.begin(now, inbound, context);
+            let request = state.engine.begin(at, inbound, context);
             if !body {
-                engine.body_complete(now, &request);
+                state.engine.body_complete(at, &request);
             }
-            flights.told(request)
+            Place::Followed(request)
         } else {
-            flights.quiet(Quiet {
-                begun: now,
-                connection,
-                context,
-            })
+            match state.waiting.begin(begun) {
+                Some(place) => Place::Waiting(place),
+                None => Place::Told(tell(&mut state.engine, begun)),
+            }
         };
         Part::Request(InFlight {
             place,
             sampled,
             listed,
-            followed,
             name,
         })
     }
 
-    /// A call that the application has put into a trace itself leaves. There is something to learn from it where others
-    /// are without.
+    /// A call that the application has put into a trace itself leaves. There is something to learn from it, for calls
+    /// that it does not.
     pub(super) fn forwarded(&self, now: Instant, message: &Message<'_>, context: &SpanContext) -> Part {
         if !self.are_asked_for(now) {
             return Part::Nothing;
@@ -271,17 +264,15 @@ impl Causes {
         let now_nanos = self.nanos(now);
         self.expect_more(now_nanos);
         // a value that one request alone has may be in another as well whose values are not known
-        let comparable = self.unlisted.load(Ordering::Relaxed) == 0;
+        let comparable = self.state().unlisted == 0;
         let tokens = comparable.then(|| self.tokens(message));
-        let name = message.request_id.filter(|_| comparable).map(|id| self.hash(id));
+        let name = message.request_id.filter(|_| comparable);
+        let name = name.map(|id| self.hash(id));
         let mut state = self.state();
-        let State { engine, flights, .. } = &mut *state;
-        flights.wake(engine);
-        let named = name.and_then(|name| state.names.get(&name)?.only);
+        let named = name.and_then(|name| state.names.only(name));
         let outbound = Outbound {
             callee: Callee(message.route),
             connection: message.connection,
-            // who copies the id says as much as who forwards the context
             forwarded: named.as_ref().map(trace),
             tokens: tokens.as_ref().map(Tokens::as_slice).unwrap_or_default(),
         };
@@ -289,7 +280,9 @@ impl Causes {
             span_id,
             callee: message.callee,
         };
-        let (call, mut decision) = state.engine.call(now_nanos, outbound, known_by);
+        let State { engine, waiting, .. } = &mut *state;
+        waiting.tell(|begun| tell(engine, begun));
+        let (call, mut decision) = engine.call(now_nanos, outbound, known_by);
         if let Some(parent) = named {
             decision = Decision::Link(Link {
                 parent,
@@ -310,35 +303,35 @@ impl Causes {
 
     /// A request's body is complete.
     pub(super) fn body_complete(&self, part: &Part) {
-        self.follow(part, Engine::body_complete);
-    }
-
-    /// A response's head has come.
-    pub(super) fn answered(&self, part: &Part, fields: &[Field<'_>]) {
-        self.follow(part, Engine::responded);
-        if let Part::Call(call) = part {
-            let now = Instant::now();
-            let tokens = Tokens::of_response(&self.key, fields);
-            self.state()
-                .engine
-                .answered(self.nanos(now), call, tokens.as_slice());
-        }
-    }
-
-    /// Tells how a request goes on of which it matters.
-    fn follow(&self, part: &Part, tell: impl FnOnce(&mut Engine<SpanContext, Known>, Nanos, &Request)) {
         if let Part::Request(InFlight {
-            place,
-            followed: true,
+            place: Place::Followed(request),
             ..
         }) = part
         {
             let now = self.nanos(Instant::now());
-            let mut state = self.state();
-            let State { engine, flights, .. } = &mut *state;
-            if let Some(request) = flights.request(*place) {
-                tell(engine, now, request);
+            self.state().engine.body_complete(now, request);
+        }
+    }
+
+    /// A response's head has come.
+    pub(super) fn answered(&self, part: &Part, fields: &[Field<'_>]) {
+        match part {
+            Part::Request(InFlight {
+                place: Place::Followed(request),
+                ..
+            }) => {
+                let now = self.nanos(Instant::now());
+                self.state().engine.responded(now, request);
             }
+            Part::Call(call) => {
+                let now = Instant::now();
+                let tokens = self
+                    .are_asked_for(now)
+                    .then(|| Tokens::of_response(&self.key, fields));
+                let tokens = tokens.as_ref().map(Tokens::as_slice).unwrap_or_default();
+                self.state().engine.answered(self.nanos(now), call, tokens);
+            }
+            Part::Request(_) | Part::Nothing => {}
         }
     }
 
@@ -346,21 +339,19 @@ impl Causes {
     pub(super) fn ended(&self, now: Instant, part: Part) {
         match part {
             Part::Request(flight) => {
-                self.sampled
-                    .fetch_sub(usize::from(flight.sampled), Ordering::Relaxed);
-                self.unlisted
-                    .fetch_sub(usize::from(!flight.listed), Ordering::Relaxed);
                 let mut state = self.state();
-                if let Some(name) = flight.name
-                    && let Some(named) = state.names.get_mut(&name)
-                {
-                    named.requests = named.requests.saturating_sub(1);
-                    if named.requests == 0 {
-                        state.names.remove(&name);
-                    }
+                state.sampled -= usize::from(flight.sampled);
+                state.unlisted -= usize::from(!flight.listed);
+                if let Some(name) = flight.name {
+                    state.names.end(name);
                 }
-                let State { engine, flights, .. } = &mut *state;
-                flights.end(engine, self.nanos(now), flight.place);
+                let told = match flight.place {
+                    Place::Followed(request) | Place::Told(request) => Some(request),
+                    Place::Waiting(place) => state.waiting.end(place),
+                };
+                if let Some(request) = told {
+                    state.engine.end(self.nanos(now), request);
+                }
             }
             Part::Call(call) => self.state().engine.end_call(self.nanos(now), call),
             Part::Nothing => {}
@@ -435,7 +426,23 @@ impl Causes {
     }
 }
 
+/// Tells the engine of a request of which no more is known than that it is in flight.
+fn tell(engine: &mut Engine<SpanContext, Known>, begun: Begun) -> Request {
+    let request = engine.begin(begun.at, inbound(&begun), begun.context);
+    engine.body_complete(begun.at, &request);
+    request
+}
+
+fn inbound(begun: &Begun) -> Inbound<'static> {
+    Inbound {
+        route: Route(0),
+        connection: begun.connection,
+        trace: trace(&begun.context),
+        tokens: &[],
+    }
+}
+
 /// As much of a trace's id as every dialect keeps.
-pub(super) fn trace(context: &SpanContext) -> Trace {
+fn trace(context: &SpanContext) -> Trace {
     Trace(context.trace_id.low())
 }

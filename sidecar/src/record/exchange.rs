@@ -158,7 +158,9 @@ impl Recorded {
         if let Some(causes) = &pod.causes {
             causes.ended(self.began + took, part);
         }
-        pod.metrics.request(self.direction, end, self.status, took);
+        self.recorder
+            .tally
+            .request(self.direction, end, self.status, took);
         let succeeded = matches!(end, Some(End::Complete)) && self.status.is_some_and(|status| status < 400);
         let Some(mut span) = span else {
             let sampled = self.lineage.context.flags.is_sampled();

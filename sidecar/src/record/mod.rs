@@ -6,9 +6,9 @@
 mod causes;
 mod clock;
 mod exchange;
-mod flights;
 mod held;
 mod lineage;
+mod names;
 mod open;
 mod propagation;
 pub mod redact;
@@ -16,6 +16,7 @@ pub mod routes;
 mod shared;
 pub mod tls;
 mod tokens;
+mod waiting;
 
 use std::io;
 use std::net::SocketAddr;
@@ -44,7 +45,7 @@ use self::routes::Routes;
 use self::shared::Shared;
 use crate::config::{ProcessOwner, RequestId, Settings};
 use crate::export::{Loss, Queue};
-use crate::metrics::{Direction, Metrics, Unrecorded};
+use crate::metrics::{Direction, Metrics, Tally, Unrecorded};
 use crate::owners::{Ends, Outcome, Owners};
 use crate::tap::{Observer, RequestHead};
 
@@ -197,6 +198,7 @@ impl Pod {
 pub struct Recorder {
     pod: Arc<Pod>,
     own: Mutex<Own>,
+    tally: Arc<Tally>,
 }
 
 /// What a worker has for itself.
@@ -212,6 +214,7 @@ impl Recorder {
     pub fn new(pod: Arc<Pod>) -> Result<Self, rand::rngs::SysError> {
         let random = SmallRng::try_from_rng(&mut SysRng)?;
         Ok(Self {
+            tally: pod.metrics.tally(),
             pod,
             own: Mutex::new(Own {
                 random,
@@ -376,7 +379,7 @@ impl Observed {
 
     /// They have been written, with a request head among them.
     pub fn written(&self) {
-        self.metrics().added_latency(self.read.elapsed());
+        self.recorder.tally.added_latency(self.read.elapsed());
     }
 
     /// What the application, or whoever called it, says: whose child the request's span is.

@@ -247,7 +247,11 @@ impl Looks {
     fn of(segment: &str) -> Self {
         let length = segment.len();
         let digits = segment.bytes().filter(u8::is_ascii_digit).count();
-        let hex = || segment.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+        let hex = || {
+            segment
+                .bytes()
+                .all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+        };
         let id = match digits {
             0 => length > 40,
             _ if digits == length || (length >= 8 && hex()) => true,

@@ -15,11 +15,11 @@ export function sparkPath(
         drawing = false;
         return '';
       }
-      const alone = !drawing && values[index + 1] === null;
+      const alone = !drawing && (values[index + 1] ?? null) === null;
       const command = drawing ? 'L' : 'M';
       drawing = true;
       // a value between two that are missing would not be seen
-      return `${command}${round(index * step)} ${y(value)}${alone ? 'h1' : ''}`;
+      return `${command}${round(index * step)} ${y(value)}${alone ? 'm-1 0h2' : ''}`;
     })
     .join('');
 }

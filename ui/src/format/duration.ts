@@ -52,11 +52,13 @@ export function goDuration(nanos: number): string {
   return `${Math.round(nanos)}ns`;
 }
 
-/** Round places for about `count` ticks from 0 to `span`. */
-export function ticks(span: number, count: number): number[] {
-  if (!(span > 0)) return [0];
-  const rough = span / count;
+/** Round places between `from` and `to`, about `count` of them. */
+export function ticks(from: number, to: number, count: number): number[] {
+  if (!(to > from)) return [];
+  const rough = (to - from) / count;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((factor) => factor * power).find((size) => size >= rough) ?? rough;
-  return Array.from({ length: Math.floor(span / step + 1e-9) + 1 }, (_, index) => index * step);
+  const first = Math.ceil(from / step - 1e-9);
+  const last = Math.floor(to / step + 1e-9);
+  return Array.from({ length: last - first + 1 }, (_, index) => (first + index) * step);
 }

@@ -61,11 +61,13 @@ pub enum Family {
     Streaming,
     /// Requests that come several at a time, of one user, whose session their calls carry.
     Bursts,
+    /// Between calls a database is asked, which no sidecar sees, and which takes long now and then.
+    Databases,
 }
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Sequential,
         Self::Routes,
         Self::Parallel,
@@ -84,6 +86,7 @@ impl Family {
         Self::Gateway,
         Self::Streaming,
         Self::Bursts,
+        Self::Databases,
     ];
 
     /// As the report has it.
@@ -107,6 +110,7 @@ impl Family {
             Self::Gateway => "gateway",
             Self::Streaming => "streaming",
             Self::Bursts => "bursts",
+            Self::Databases => "databases",
         }
     }
 }
@@ -313,6 +317,17 @@ impl Draw {
                 early.insert(3, Step::Head);
                 vec![early, self.sequence([0, 1]), self.sequence([1])]
             }
+            Family::Databases => (0..3)
+                .map(|_| {
+                    let mut steps = vec![self.work()];
+                    for callee in self.some_of(count, 1) {
+                        let median = millis(self.0.between(0.5, 4.0));
+                        let query = Span::Bimodal(median, median * 8.0, 0.1, 0.6);
+                        steps.extend([Step::Wait(query), Step::Call(callee), self.work()]);
+                    }
+                    steps
+                })
+                .collect(),
             Family::Bursts => vec![self.sequence([0, 1]), self.sequence([1]), self.sequence([2, 0])],
         };
         let mut routes: Vec<Route> = all.into_iter().map(|steps| self.route(steps)).collect();

@@ -16,6 +16,7 @@ pub(super) struct Site<'w> {
     pub(super) service: &'w Service,
     pub(super) recording: Recording,
     cores_free: u32,
+    paused: bool,
     ready: VecDeque<TaskId>,
     /// The numbers of free workers; those without bound share number 0.
     workers_free: Vec<u32>,
@@ -40,6 +41,7 @@ impl<'w> Site<'w> {
             service,
             recording: Recording::default(),
             cores_free: server.cores,
+            paused: false,
             ready: VecDeque::new(),
             workers_free: (0..server.workers.unwrap_or(0)).collect(),
             backlog: VecDeque::new(),
@@ -110,7 +112,7 @@ impl<'w> Site<'w> {
 
     /// The task that runs next, if a core is free for it.
     pub(super) fn take_core(&mut self, random: &mut Random) -> Option<TaskId> {
-        if self.cores_free == 0 {
+        if self.cores_free == 0 || self.paused {
             return None;
         }
         let next = if self.service.server.in_order {
@@ -120,6 +122,11 @@ impl<'w> Site<'w> {
         }?;
         self.cores_free -= 1;
         Some(next)
+    }
+
+    /// Nothing more runs, or everything may again.
+    pub(super) fn pause(&mut self, paused: bool) {
+        self.paused = paused;
     }
 
     /// A core is free.

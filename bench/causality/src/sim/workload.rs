@@ -61,6 +61,8 @@ pub struct Server {
     pub processes: bool,
     /// Calls are made by a second pool of so many threads, for which they wait in order.
     pub executor: Option<u32>,
+    /// How often everything stands still, and for how long: the garbage collector.
+    pub pauses: Option<(Span, Span)>,
     /// Until a new connection is there. In Node it goes by a pool of threads that resolves names.
     pub connect: Span,
 }
@@ -187,17 +189,22 @@ impl Server {
             workers: None,
             processes: false,
             executor: None,
+            pauses: None,
             connect: Span::LogNormal(150.0 * MICROS, 0.3),
         }
     }
 
-    /// Node.js: as asyncio, with less work for each callback; new connections wait for names, which four threads
-    /// resolve in any order.
+    /// Node.js: as asyncio, with less work for each callback, and pauses of a few milliseconds; new connections wait for
+    /// names, which four threads resolve in any order.
     pub const fn node() -> Self {
         Self {
             name: "node",
             resume: Span::LogNormal(25.0 * MICROS, 0.3),
             connect: Span::LogNormal(250.0 * MICROS, 0.6),
+            pauses: Some((
+                Span::Exponential(300.0 * MILLIS),
+                Span::LogNormal(2.0 * MILLIS, 0.5),
+            )),
             ..Self::asyncio()
         }
     }
@@ -215,6 +222,7 @@ impl Server {
             workers: None,
             processes: false,
             executor: None,
+            pauses: None,
             connect: Span::LogNormal(150.0 * MICROS, 0.5),
         }
     }
@@ -231,6 +239,7 @@ impl Server {
             workers: Some(8),
             processes: true,
             executor: None,
+            pauses: None,
             connect: Span::LogNormal(150.0 * MICROS, 0.5),
         }
     }
@@ -247,13 +256,12 @@ impl Server {
             workers: None,
             processes: false,
             executor: None,
+            pauses: None,
             connect: Span::LogNormal(100.0 * MICROS, 0.5),
         }
     }
 
-    /// A Java servlet container: a pool of 32 threads on four cores.
-    ///
-    /// Left out: pauses of the garbage collector.
+    /// A Java servlet container: a pool of 32 threads on four cores, which all stop for the garbage collector.
     pub const fn java() -> Self {
         Self {
             name: "java",
@@ -265,6 +273,10 @@ impl Server {
             workers: Some(32),
             processes: false,
             executor: None,
+            pauses: Some((
+                Span::Exponential(800.0 * MILLIS),
+                Span::LogNormal(8.0 * MILLIS, 0.6),
+            )),
             connect: Span::LogNormal(120.0 * MICROS, 0.5),
         }
     }

@@ -68,6 +68,11 @@ enum What {
         site: usize,
         timer: usize,
     },
+    /// A program stands still, or goes on.
+    Pause {
+        site: usize,
+        paused: bool,
+    },
     Owned {
         site: usize,
         connection: ConnectionId,
@@ -204,6 +209,7 @@ impl<'w> World<'w> {
             for timer in 0..service.timers.len() {
                 world.at(0, What::Timer { site, timer });
             }
+            world.pause(site, false);
         }
         world
     }
@@ -264,6 +270,7 @@ impl<'w> World<'w> {
             }
             What::End(request) => self.end(request),
             What::Timer { site, timer } => self.timer(site, timer),
+            What::Pause { site, paused } => self.pause(site, paused),
             What::Owned {
                 site,
                 connection,
@@ -593,6 +600,24 @@ impl<'w> World<'w> {
                 }
             }
         }
+    }
+
+    /// What runs goes on to its end: a pause begins where the program can be stopped.
+    fn pause(&mut self, site: usize, paused: bool) {
+        let Some((every, length)) = self.sites[site].service.server.pauses else {
+            return;
+        };
+        self.sites[site].pause(paused);
+        self.dispatch(site);
+        let next = if paused { length } else { every };
+        let after = next.draw(&mut self.random);
+        self.at(
+            after,
+            What::Pause {
+                site,
+                paused: !paused,
+            },
+        );
     }
 
     fn timer(&mut self, site: usize, timer: usize) {

@@ -16,6 +16,8 @@ pub(crate) trait Disk: Debug + Send + Sync {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
     /// Opens a file for reading, and for cutting it short.
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    /// Gives a file another name, in one step; what had that name is gone.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes the names in a folder survive the loss of power.
@@ -60,6 +62,10 @@ impl Disk for Os {
         Ok(Box::new(
             fs::OpenOptions::new().read(true).write(true).open(path)?,
         ))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {

@@ -88,6 +88,10 @@ impl Disk for Failing {
         Ok(self.file(Os.open(path)?))
     }
 
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.calls.make().and_then(|()| Os.rename(from, to))
+    }
+
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.calls.make().and_then(|()| Os.remove(path))
     }

@@ -53,17 +53,10 @@ pub(crate) struct Recovered {
 pub(crate) struct Log {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
-    closed: Vec<Closed>,
+    /// Files that are not written any more, by number.
+    closed: Vec<u64>,
     current: Option<Current>,
     next: u64,
-}
-
-/// A file that is not written any more.
-#[derive(Debug)]
-struct Closed {
-    number: u64,
-    /// When the last of its spans was received.
-    last: u64,
 }
 
 #[derive(Debug)]
@@ -71,7 +64,6 @@ struct Current {
     number: u64,
     file: Box<dyn DiskFile>,
     bytes: u64,
-    last: u64,
     dirty: bool,
 }
 
@@ -87,10 +79,12 @@ pub(crate) fn dropped_frame(traces: &[TraceId], out: &mut Vec<u8>) -> Option<()>
 }
 
 impl Log {
-    /// Reads the log in `folder`, record by record, and will go on in a new file.
+    /// Reads the log in `folder`, record by record, and will go on in a new file. Files up to `sealed` are removed
+    /// instead: what they say stands in segments.
     pub(crate) fn open(
         disk: Arc<dyn Disk>,
         folder: PathBuf,
+        sealed: u64,
         mut replay: impl FnMut(Record),
     ) -> Result<(Self, Recovered), OpenError> {
         let failed = |path: &Path| {
@@ -106,30 +100,31 @@ impl Log {
             folder,
             closed: Vec::new(),
             current: None,
-            next: numbers.last().map_or(1, |last| last + 1),
+            next: numbers.last().map_or(1, |last| last + 1).max(sealed + 1),
         };
         let mut recovered = Recovered::default();
         for number in numbers {
             let path = log.path(number);
+            if number <= sealed {
+                log.disk.remove(&path).map_err(failed(&path))?;
+                continue;
+            }
             let file = log.disk.open(&path).map_err(failed(&path))?;
             let bytes = disk::read_all(&*file).map_err(failed(&path))?;
-            let read = read(&path, &bytes, &mut recovered, &mut replay)?;
-            if read.whole < bytes.len() as u64 {
-                file.truncate(read.whole).map_err(failed(&path))?;
+            let whole = read(&path, &bytes, &mut recovered, &mut replay)?;
+            if whole < bytes.len() as u64 {
+                file.truncate(whole).map_err(failed(&path))?;
             }
-            log.closed.push(Closed {
-                number,
-                last: read.last,
-            });
+            log.closed.push(number);
         }
         Ok((log, recovered))
     }
 
-    /// Writes frames behind all others. Spans in them were received at `last` at the latest.
+    /// Writes frames behind all others.
     ///
     /// # Errors
     /// Nothing of it will be read again, unless even cutting it off failed.
-    pub(crate) fn append(&mut self, frames: &[u8], last: u64) -> io::Result<()> {
+    pub(crate) fn append(&mut self, frames: &[u8]) -> io::Result<()> {
         let current = match self.current.take() {
             Some(current) if current.bytes < FILE_BYTES => current,
             full => {
@@ -151,7 +146,6 @@ impl Log {
             return Err(error);
         }
         current.bytes += frames.len() as u64;
-        current.last = current.last.max(last);
         current.dirty = true;
         Ok(())
     }
@@ -179,29 +173,31 @@ impl Log {
         self.current.as_ref().is_some_and(|current| current.dirty)
     }
 
-    /// Removes the files in which every span was received before that time.
-    pub(crate) fn remove_before(&mut self, received: u64) -> io::Result<()> {
-        while let Some(oldest) = self.closed.first().filter(|file| file.last < received) {
-            self.disk.remove(&self.path(oldest.number))?;
+    /// Removes the files up to this number.
+    pub(crate) fn remove_through(&mut self, sealed: u64) -> io::Result<()> {
+        while let Some(oldest) = self.closed.first().filter(|number| **number <= sealed) {
+            self.disk.remove(&self.path(*oldest))?;
             self.closed.remove(0);
         }
         Ok(())
     }
 
-    /// Ends the current file.
-    pub(crate) fn close(&mut self) -> io::Result<()> {
+    /// How long the current file is.
+    pub(crate) fn current_bytes(&self) -> u64 {
+        self.current.as_ref().map_or(0, |current| current.bytes)
+    }
+
+    /// Ends the current file. Answers the number of the last one there is.
+    pub(crate) fn close(&mut self) -> io::Result<u64> {
         self.sync()?;
         if let Some(full) = self.current.take() {
             self.retire(&full);
         }
-        Ok(())
+        Ok(self.next - 1)
     }
 
     fn retire(&mut self, file: &Current) {
-        self.closed.push(Closed {
-            number: file.number,
-            last: file.last,
-        });
+        self.closed.push(file.number);
     }
 
     fn create(&mut self) -> io::Result<Current> {
@@ -212,7 +208,6 @@ impl Log {
             number,
             file,
             bytes: 0,
-            last: 0,
             dirty: false,
         };
         // without its name the file would be lost, however well it is written
@@ -232,22 +227,14 @@ fn number(name: &str) -> Option<u64> {
     name.strip_suffix(".log")?.parse().ok()
 }
 
-/// What reading one file found.
-struct Read {
-    /// Bytes up to the end of the last whole frame.
-    whole: u64,
-    /// When the last of its spans was received.
-    last: u64,
-}
-
+/// Reads one file. Answers how many of its bytes are whole, up to the end of the last frame.
 fn read(
     path: &Path,
     bytes: &[u8],
     recovered: &mut Recovered,
     replay: &mut impl FnMut(Record),
-) -> Result<Read, OpenError> {
+) -> Result<u64, OpenError> {
     let mut rest = bytes;
-    let mut last = 0;
     loop {
         let length = match frame::next(rest) {
             Next::Frame {
@@ -261,9 +248,8 @@ fn read(
                 }
                 match record(kind, payload) {
                     Some(record) => {
-                        if let Record::Spans { received, spans } = &record {
+                        if let Record::Spans { spans, .. } = &record {
                             recovered.spans += spans.len() as u64;
-                            last = last.max(*received);
                         }
                         replay(record);
                     }
@@ -277,8 +263,7 @@ fn read(
             }
             Next::Torn(length) => {
                 recovered.torn += length as u64;
-                let whole = (bytes.len() - length) as u64;
-                return Ok(Read { whole, last });
+                return Ok((bytes.len() - length) as u64);
             }
         };
         rest = rest.get(length..).unwrap_or_default();

@@ -1,10 +1,15 @@
-//! Spans on disk: a write-ahead log, and a head in memory that can be queried at once.
+//! Spans on disk: a write-ahead log, a head in memory that can be queried at once, and immutable segments in Parquet.
 //!
 //! ```text
 //! append ─▶ encode ─▶ writer thread ─▶ log (frames, checksums, group commit)
-//!                          └────────▶ head ◀─ search, traces, …
-//! open   ─▶ log, record by record ──▶ head
+//!                          └────────▶ head ─▶ frozen ─▶ sealer thread ─▶ segments
+//!                                      ▲        ▲                          ▲
+//!                                      └────────┴── search, traces, … ─────┘
 //! ```
+//!
+//! When the head is large enough, or old enough, it is frozen and another begins, in another file of the log. The
+//! sealer makes a segment of it, and the log's files up to there are removed. Readers look at one [`view`] of all
+//! of it, in which each span is once.
 //!
 //! **What is promised.** In mode `sync` a span that was acknowledged is on the disk. In mode `batch` it has been given
 //! to the kernel, which keeps it when this process dies, and reaches the disk within 200 ms: that much is lost when
@@ -19,8 +24,15 @@ mod disk;
 mod failing;
 mod frame;
 mod log;
+mod scan;
+mod sealer;
+mod search;
+mod segment;
+mod shelf;
+mod view;
 mod writer;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -35,13 +47,22 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use self::disk::{Disk, Os};
 use self::log::{Log, Record};
+use self::shelf::Shelf;
+use self::view::{Bad, View};
 use self::writer::{Append, Command, Expire, Writer};
-use super::{Appended, Dropped, Limits, Memory, Operation, Size, Store, StoreError, Trace};
-use crate::dependencies::Dependency;
+use super::{Appended, Dropped, Limits, Operation, Size, Store, StoreError, Trace};
+use crate::dependencies::{Calls, Dependency};
 use crate::query::{Query, Summary};
 
 /// Requests that wait for the writer at once. Ingest has fewer at a time.
 const QUEUE: usize = 64;
+
+/// Bytes of memory, about, at which a head is sealed. Two more may wait for the sealer meanwhile.
+const HEAD_BYTES: u64 = 96 << 20;
+/// A head is sealed when it is so old, or a sixteenth of what is kept is, in nanoseconds.
+const SEAL_AFTER: u64 = 600 * 1_000_000_000;
+/// But not before that.
+const SEAL_NOT_BEFORE: u64 = 1_000_000_000;
 
 /// When a span is acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -80,8 +101,9 @@ pub enum OpenError {
 /// A [`Store`] that keeps spans on disk.
 #[derive(Debug)]
 pub struct Durable {
-    head: Arc<Memory>,
-    writer: Option<(SyncSender<Command>, JoinHandle<()>)>,
+    shelf: Arc<Shelf>,
+    age: u64,
+    writer: Option<(SyncSender<Command>, [JoinHandle<()>; 2])>,
     turns: Arc<Semaphore>,
     /// Held for as long as the store is open.
     _lock: std::fs::File,
@@ -94,7 +116,8 @@ impl Durable {
     /// # Errors
     /// The disk fails, another process uses the folder, or a later version wrote it.
     pub fn open(folder: &Path, durability: Durability, limits: Limits) -> Result<Self, OpenError> {
-        Self::open_on(Arc::new(Os), folder, durability, limits)
+        let head_bytes = HEAD_BYTES.min(limits.bytes / 16);
+        Self::open_on(Arc::new(Os), folder, durability, limits, head_bytes)
     }
 
     fn open_on(
@@ -102,6 +125,7 @@ impl Durable {
         folder: &Path,
         durability: Durability,
         limits: Limits,
+        head_bytes: u64,
     ) -> Result<Self, OpenError> {
         let failed = |error| OpenError::Disk {
             path: folder.to_owned(),
@@ -113,12 +137,19 @@ impl Durable {
             std::fs::TryLockError::WouldBlock => OpenError::InUse(folder.to_owned()),
             std::fs::TryLockError::Error(error) => failed(error),
         })?;
-        let head = Arc::new(Memory::new(limits));
-        let (log, recovered) = Log::open(disk, folder.join("log"), |record| match record {
+        let shelf = Arc::new(Shelf::open(
+            Arc::clone(&disk),
+            folder.join("segments"),
+            limits,
+            head_bytes,
+        )?);
+        let head = Arc::clone(&shelf.view().head);
+        let (log, recovered) = Log::open(disk, folder.join("log"), shelf.sealed(), |record| match record {
             Record::Spans { received, spans } => head.restore(spans, received),
             Record::Dropped(traces) => head.forget(&traces),
         })?;
-        tracing::info!(spans = recovered.spans, "read the log");
+        let segments = shelf.view().segments.len();
+        tracing::info!(segments, spans_of_log = recovered.spans, "opened the store");
         if recovered.torn > 0 {
             tracing::warn!(
                 bytes = recovered.torn,
@@ -132,19 +163,37 @@ impl Durable {
             );
         }
         let (sender, receiver) = sync_channel(QUEUE);
+        let (sealer, woken) = sync_channel(1);
         let writer = Writer {
             log,
-            head: Arc::clone(&head),
+            shelf: Arc::clone(&shelf),
             durability,
+            head_bytes,
+            seal_after: (limits.age / 16).clamp(SEAL_NOT_BEFORE, SEAL_AFTER),
+            sealer,
         };
-        let thread = std::thread::Builder::new().name("store-writer".to_owned());
-        let thread = thread.spawn(move || writer.run(&receiver)).map_err(failed)?;
+        let sealing = Arc::clone(&shelf);
+        let threads = [
+            spawn("store-writer", move || writer.run(&receiver)).map_err(failed)?,
+            spawn("store-sealer", move || sealer::run(&sealing, &woken)).map_err(failed)?,
+        ];
         Ok(Self {
-            head,
-            writer: Some((sender, thread)),
+            shelf,
+            age: limits.age,
+            writer: Some((sender, threads)),
             turns: Arc::new(Semaphore::new(QUEUE)),
             _lock: lock,
         })
+    }
+
+    /// Asks what is kept, on a thread where that holds nobody up.
+    async fn read<T: Send + 'static>(
+        &self,
+        question: impl Fn(&View) -> Result<T, Bad> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let shelf = Arc::clone(&self.shelf);
+        let answer = tokio::task::spawn_blocking(move || shelf.read(question)).await;
+        answer.map_err(|error| StoreError::Unavailable(error.to_string()))?
     }
 
     /// Asks the writer and waits for its answer. There are as many turns as places in the queue, so that sending
@@ -164,6 +213,10 @@ impl Durable {
     }
 }
 
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work)
+}
+
 fn stopped() -> StoreError {
     StoreError::Unavailable("its writer has stopped".to_owned())
 }
@@ -171,10 +224,12 @@ fn stopped() -> StoreError {
 impl Drop for Durable {
     /// Waits until all is written.
     fn drop(&mut self) {
-        if let Some((sender, thread)) = self.writer.take() {
+        if let Some((sender, threads)) = self.writer.take() {
             drop(sender);
-            if thread.join().is_err() {
-                tracing::error!("the writer panicked");
+            for thread in threads {
+                if thread.join().is_err() {
+                    tracing::error!("a thread of the store panicked");
+                }
             }
         }
     }
@@ -201,32 +256,76 @@ impl Store for Durable {
     }
 
     async fn expire(&self, now: u64) -> Result<Dropped, StoreError> {
-        self.ask(|turn, reply| Command::Expire(Expire { now, reply, turn }))
-            .await
+        let head = self
+            .ask(|turn, reply| Command::Expire(Expire { now, reply, turn }))
+            .await?;
+        let (shelf, horizon) = (Arc::clone(&self.shelf), now.saturating_sub(self.age));
+        let segments = tokio::task::spawn_blocking(move || shelf.forget_before(horizon)).await;
+        let segments = segments.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(Dropped {
+            traces: head.traces + segments.traces,
+            spans: head.spans + segments.spans,
+        })
     }
 
     async fn traces(&self, ids: &[TraceId]) -> Result<Vec<Trace>, StoreError> {
-        self.head.traces(ids).await
+        let ids = ids.to_vec();
+        self.read(move |view| view.traces(&ids)).await
     }
 
     async fn search(&self, query: &Query) -> Result<Vec<Summary>, StoreError> {
-        self.head.search(query).await
+        let query = query.clone();
+        self.read(move |view| search::search(view, &query)).await
     }
 
     async fn services(&self) -> Result<Vec<String>, StoreError> {
-        self.head.services().await
+        let view = self.shelf.view();
+        let mut services: BTreeSet<String> = view
+            .segments
+            .iter()
+            .flat_map(|segment| segment.services())
+            .collect();
+        for head in view.heads() {
+            services.extend(head.services().await?);
+        }
+        Ok(services.into_iter().collect())
     }
 
     async fn operations(&self, service: &str) -> Result<Vec<Operation>, StoreError> {
-        self.head.operations(service).await
+        let view = self.shelf.view();
+        let of_segments = view
+            .segments
+            .iter()
+            .flat_map(|segment| segment.operations(service));
+        let mut operations: BTreeSet<Operation> = of_segments.collect();
+        for head in view.heads() {
+            operations.extend(head.operations(service).await?);
+        }
+        Ok(operations.into_iter().collect())
     }
 
     async fn dependencies(&self, start: RangeInclusive<u64>) -> Result<Vec<Dependency>, StoreError> {
-        self.head.dependencies(start).await
+        self.read(move |view| {
+            let mut calls = Calls::default();
+            scan::each(view, &start, |spans| calls.add(spans))?;
+            Ok(calls.finish())
+        })
+        .await
     }
 
     async fn size(&self) -> Result<Size, StoreError> {
-        self.head.size().await
+        let view = self.shelf.view();
+        let mut size = Size {
+            traces: view.segments.iter().map(|segment| segment.head.traces).sum(),
+            spans: view.segments.iter().map(|segment| segment.head.spans).sum(),
+            bytes: self.shelf.bytes(),
+        };
+        for head in view.heads() {
+            let head = head.size().await?;
+            size.traces += head.traces;
+            size.spans += head.spans;
+        }
+        Ok(size)
     }
 }
 

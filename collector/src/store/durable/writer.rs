@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
 use otlp::model::Span;
@@ -11,7 +11,8 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::Durability;
 use super::log::{self, Log};
-use crate::store::{Appended, Dropped, Memory, StoreError};
+use super::shelf::Shelf;
+use crate::store::{Appended, Dropped, StoreError};
 
 /// In mode `batch`, what was acknowledged is made safe at most this much later.
 const SYNC_EVERY: Duration = Duration::from_millis(200);
@@ -19,6 +20,9 @@ const SYNC_EVERY: Duration = Duration::from_millis(200);
 const GROUP_BYTES: usize = 4 << 20;
 /// How long the thread sleeps when there is nothing to do.
 const IDLE: Duration = Duration::from_secs(3600);
+
+/// How long appends wait for the sealer before their senders are told to come again.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the writer is asked to do.
 pub(crate) enum Command {
@@ -47,8 +51,14 @@ pub(crate) struct Expire {
 /// What the thread works with.
 pub(crate) struct Writer {
     pub(crate) log: Log,
-    pub(crate) head: Arc<Memory>,
+    pub(crate) shelf: Arc<Shelf>,
     pub(crate) durability: Durability,
+    /// A head is frozen when it takes so many bytes of memory.
+    pub(crate) head_bytes: u64,
+    /// A head is frozen when its first span was received so many nanoseconds ago.
+    pub(crate) seal_after: u64,
+    /// Wakes the sealer.
+    pub(crate) sealer: SyncSender<()>,
 }
 
 impl Writer {
@@ -64,10 +74,11 @@ impl Writer {
             }
             if due.is_some_and(|due| due <= Instant::now()) {
                 self.sync();
-            }
-            due = due.or_else(|| Instant::now().checked_add(SYNC_EVERY));
-            if !self.log.is_dirty() {
                 due = None;
+            }
+            match self.log.is_dirty() {
+                true => due = due.or_else(|| Instant::now().checked_add(SYNC_EVERY)),
+                false => due = None,
             }
         }
         self.sync();
@@ -81,16 +92,13 @@ impl Writer {
 
     /// Does what is asked, together with what else waits.
     fn work(&mut self, first: Command, commands: &Receiver<Command>) {
-        let (mut group, mut frames, mut last) = (Vec::new(), Vec::new(), 0);
+        let (mut group, mut frames) = (Vec::new(), Vec::new());
         let mut next = Some(first);
         while let Some(command) = next {
             match command {
                 Command::Expire(expire) => self.expire(expire),
                 Command::Append(append) => match log::spans_frame(append.now, &append.batch, &mut frames) {
-                    Some(()) => {
-                        last = last.max(append.now);
-                        group.push(append);
-                    }
+                    Some(()) => group.push(append),
                     None => answer(append.reply, append.turn, Err(too_long())),
                 },
             }
@@ -98,52 +106,98 @@ impl Writer {
                 .then(|| commands.try_recv().ok())
                 .flatten();
         }
-        if group.is_empty() {
-            return;
+        if !group.is_empty() {
+            self.append(group, &frames);
         }
-        let written = self.write(&frames, last);
-        let mut gone = Vec::new();
+    }
+
+    fn append(&mut self, group: Vec<Append>, frames: &[u8]) {
+        let written = match self.has_room() {
+            true => self.write(frames).map_err(|error| unwritten(&error)),
+            false => Err(behind()),
+        };
+        let head = Arc::clone(&self.shelf.view().head);
         for append in group {
             let kept = match &written {
                 Ok(()) => {
-                    let (appended, dropped) = self.head.keep(append.spans, append.now);
-                    gone.extend(dropped);
-                    Ok(appended)
+                    let (appended, _) = head.keep(append.spans, append.now);
+                    let dropped = self.shelf.dropped();
+                    Ok(Appended { dropped, ..appended })
                 }
-                Err(error) => Err(unwritten(error)),
+                Err(error) => Err(error.clone()),
             };
             answer(append.reply, append.turn, kept);
         }
-        self.forget(&gone, last);
+        if head.bytes() >= self.head_bytes || self.log.current_bytes() >= log::FILE_BYTES {
+            self.freeze();
+        }
     }
 
-    fn write(&mut self, frames: &[u8], last: u64) -> io::Result<()> {
-        self.log.append(frames, last)?;
+    fn write(&mut self, frames: &[u8]) -> io::Result<()> {
+        self.log.append(frames)?;
         match self.durability {
             Durability::Sync => self.log.sync(),
             Durability::Batch => Ok(()),
         }
     }
 
+    /// Whether the head may still grow: if sealing is far behind, waits for it for a while.
+    fn has_room(&mut self) -> bool {
+        let full = |writer: &Self| writer.shelf.view().head.bytes() >= 2 * writer.head_bytes;
+        if full(self) && !self.shelf.can_freeze() {
+            self.shelf.wait(PATIENCE);
+        }
+        if full(self) {
+            self.freeze();
+        }
+        !full(self)
+    }
+
+    /// Gives the head to the sealer and begins another, if there is room for one more.
+    fn freeze(&mut self) {
+        self.tidy();
+        if !self.shelf.can_freeze() {
+            return;
+        }
+        match self.log.close() {
+            Ok(log) => self.shelf.freeze(log),
+            Err(error) => tracing::warn!(%error, "the log cannot be closed, and so the head not be sealed"),
+        }
+        if self.sealer.try_send(()).is_err() {
+            tracing::trace!("the sealer is awake already");
+        }
+    }
+
+    /// Removes what of the log is not needed any more.
+    fn tidy(&mut self) {
+        if let Err(error) = self.log.remove_through(self.shelf.sealed()) {
+            tracing::warn!(%error, "what is not needed any more still takes room");
+        }
+    }
+
     fn expire(&mut self, expire: Expire) {
-        let (dropped, gone) = self.head.forget_old(expire.now);
-        self.forget(&gone, expire.now);
+        self.tidy();
+        let head = Arc::clone(&self.shelf.view().head);
+        let (dropped, gone) = head.forget_old(expire.now);
+        self.forget(&gone);
+        let waited = head
+            .received()
+            .map_or(0, |(first, _)| expire.now.saturating_sub(first));
+        if waited >= self.seal_after {
+            self.freeze();
+        }
         answer(expire.reply, expire.turn, Ok(dropped));
     }
 
     /// Lets the log forget these traces as well. If it cannot they come back with the next start, and go again.
-    fn forget(&mut self, gone: &[TraceId], now: u64) {
+    fn forget(&mut self, gone: &[TraceId]) {
         if gone.is_empty() {
             return;
         }
         let mut frame = Vec::new();
         let said = log::dropped_frame(gone, &mut frame).ok_or(io::ErrorKind::InvalidInput.into());
-        let oldest = self.head.oldest().unwrap_or(u64::MAX);
-        let forgotten = said
-            .and_then(|()| self.log.append(&frame, now))
-            .and_then(|()| self.log.remove_before(oldest));
-        if let Err(error) = forgotten {
-            tracing::warn!(%error, "what was dropped still takes room on disk");
+        if let Err(error) = said.and_then(|()| self.log.append(&frame)) {
+            tracing::warn!(%error, "what was dropped comes back with the next start, and goes again");
         }
     }
 }
@@ -158,6 +212,12 @@ fn answer<T>(reply: oneshot::Sender<T>, turn: OwnedSemaphorePermit, result: T) {
 
 fn unwritten(error: &io::Error) -> StoreError {
     StoreError::Unavailable(format!("the log cannot be written: {error}"))
+}
+
+fn behind() -> StoreError {
+    StoreError::Unavailable(
+        "sealing what came before takes longer than usual; the disk may be full".to_owned(),
+    )
 }
 
 fn too_long() -> StoreError {

@@ -32,7 +32,11 @@ impl Header {
     /// by the length of its name and its first letter.
     #[inline]
     pub(crate) fn of(name: &[u8]) -> Option<Self> {
-        let candidates: &[Self] = match (name.len(), name.first()? | 0x20) {
+        let first = name.first()? | 0x20;
+        if !matches!(first, b'b' | b'g' | b'o' | b't' | b'u' | b'x') {
+            return None;
+        }
+        let candidates: &[Self] = match (name.len(), first) {
             (2, b'b') => &[Self::B3],
             (10, b't') => &[Self::Tracestate],
             (10, b'x') => &[Self::B3Flags],

@@ -94,8 +94,10 @@ const fn tables() -> ([u8; 256], [Rank; LONGEST + 1], [Symbol; 256]) {
 ///
 /// `None` when it holds EOS, or does not end with at most seven ones (RFC 7541, section 5.2); `out` may then have grown.
 pub(super) fn decode(mut coded: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    // No code is shorter than five bits.
-    out.reserve(coded.len().saturating_mul(8) / 5);
+    // no code is shorter than five bits, so that there is a place for each symbol
+    let start = out.len();
+    out.resize(start.saturating_add(coded.len().saturating_mul(8) / 5), 0);
+    let mut places = out.get_mut(start..)?.iter_mut();
     // The bits not yet understood, at the top; below them zeroes.
     let (mut bits, mut have) = (0_u64, 0_u32);
     loop {
@@ -118,11 +120,13 @@ pub(super) fn decode(mut coded: &[u8], out: &mut Vec<u8>) -> Option<()> {
         };
         if u32::from(length) > have {
             let ones = !bits.checked_shr(64 - have).unwrap_or(0) & ((1 << have.min(8)) - 1) == 0;
+            let free = places.len();
+            out.truncate(out.len() - free);
             return (have < 8 && ones).then_some(());
         }
         bits <<= length;
         have -= u32::from(length);
-        out.push(symbol);
+        *places.next()? = symbol;
     }
 }
 

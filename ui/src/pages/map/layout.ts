@@ -23,7 +23,7 @@ export function place({ nodes, edges }: Pick<Graph, 'nodes' | 'edges'>): Placed 
   graph.setGraph({ rankdir: 'LR', nodesep: 22, ranksep: 110, marginx: 12, marginy: 12 });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const node of [...nodes].sort(byText(({ id }) => id))) {
-    const width = Math.max(96, Math.min(220, node.name.length * LETTER + 30));
+    const width = Math.max(132, Math.min(220, node.name.length * LETTER + 30));
     graph.setNode(node.id, { width, height: NODE_HEIGHT });
   }
   const known = new Set(nodes.map(({ id }) => id));

@@ -1,6 +1,5 @@
 import type { Overview } from '../../api/types.ts';
 import { Badge } from '../../design/badge.tsx';
-import { ServiceName } from '../../design/service.tsx';
 import { href } from '../../url/href.ts';
 import { Link } from '../../url/link.tsx';
 
@@ -25,10 +24,8 @@ export function Changes({ changes, colours }: Props) {
         {changes.slice(0, LISTED).map((change) => (
           <li key={`${change.service} ${change.what}`}>
             <Badge tone={worse(change) ? 'warn' : 'plain'}>{change.what}</Badge>
-            <Link href={href('/search', { service: change.service })}>
-              <ServiceName name={change.service} hue={colours.get(change.service)} />
-            </Link>
-            <span>{change.text}</span>
+            <span className="swatch" style={{ background: colours.get(change.service) ?? 'var(--muted)' }} />
+            <Link href={href('/search', { service: change.service })}>{change.text}</Link>
           </li>
         ))}
       </ul>

@@ -24,7 +24,7 @@ export function OperationList({ order, title, colours }: Props) {
   const window = useWindow();
   const { data } = useQuery(busiest(order, window));
   const answered = data?.operations.filter(
-    ({ kind, stats }) => kind !== 'client' && kind !== 'producer' && (order === 'p95' || stats.errors > 0),
+    ({ kind, stats }) => (kind === 'server' || kind === 'consumer') && (order === 'p95' || stats.errors > 0),
   );
   return (
     <section className="panel" aria-labelledby={order}>

@@ -73,7 +73,11 @@ export const ResultRow = memo(function ResultRow({ summary, longest, colours, is
 function State({ summary: { state, gaps, confidence } }: { summary: Summary }) {
   return (
     <>
-      {state === 'complete' && <span className="muted">complete</span>}
+      {state === 'complete' && (
+        <span className="muted" title="Nothing is missing" role="img" aria-label="complete">
+          ✓
+        </span>
+      )}
       {state === 'open' && <Badge title="Something is missing that may still come">… open</Badge>}
       {state === 'gaps' && <Badge tone="warn">⚠ {plural(gaps, 'gap')}</Badge>}{' '}
       {confidence < 1 && (

@@ -54,7 +54,7 @@ export function Scatter({ traces, onBrush, onOpen }: Props) {
         scales: { x: { time: true, range: padded }, y: { distr: LOGARITHMIC } },
         axes: [
           { ...axis(), space: 90, values: (_, splits) => splits.map((at) => timeOfDay(at * 1e9)) },
-          { ...axis(), size: 58, values: (_, splits) => splits.map(named) },
+          { ...axis(decades), size: 58, filter: decades, values: (_, splits) => splits.map(named) },
         ],
         series: [{}, { paths: () => null, points: { show: false } }],
         hooks: {
@@ -102,9 +102,13 @@ export function Scatter({ traces, onBrush, onOpen }: Props) {
 /** Of the lines of a logarithmic scale only some are named. */
 const named = (nanos: number | null) => (nanos === null ? '' : duration(nanos));
 
-const axis = (): uPlot.Axis => ({
+/** Lines of a logarithmic scale at powers of ten only. */
+const decades: uPlot.Axis.Filter = (_, splits) =>
+  splits.map((at) => (Number.isInteger(Math.round(Math.log10(at) * 1e6) / 1e6) ? at : null));
+
+const axis = (filter?: uPlot.Axis.Filter): uPlot.Axis => ({
   stroke: colour('--muted'),
-  grid: { stroke: colour('--line'), width: 1 },
+  grid: { stroke: colour('--line'), width: 1, ...(filter && { filter }) },
   ticks: { show: false },
   font: '11px system-ui, sans-serif',
   size: 26,

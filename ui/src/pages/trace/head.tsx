@@ -35,7 +35,7 @@ export function Head({ view }: { view: View }) {
       </div>
       <ul className="facts">
         <li>
-          <strong>{duration(trace.duration)}</strong>
+          <strong>{duration(view.all.to - view.all.from)}</strong>
         </li>
         <li title={exact(start)}>{moment(start)}</li>
         <li>{plural(trace.spans.length, 'span')}</li>
@@ -105,7 +105,7 @@ function Blame({ view }: { view: View }) {
       {span.status.message !== '' && <span className="failed">{span.status.message}</span>}{' '}
       {waited > 0 && (
         <span className="muted">
-          {duration(waited)} of the critical path, {percent(waited / Math.max(view.trace.duration, 1))} of the
+          {duration(waited)} of the critical path, {percent(waited / (view.all.to - view.all.from))} of the
           trace
         </span>
       )}

@@ -26,7 +26,7 @@ export interface View {
   inferred: boolean;
   shape: Shape;
   filter: Filter;
-  /** All of the trace's time, and the part that is looked at. */
+  /** All of the trace's time by that clock, and the part that is looked at. */
   all: Extent;
   window: Extent;
   selected: number | undefined;

@@ -52,7 +52,7 @@ export function Details({ view, span: index }: { view: View; span: number }) {
           <dd>
             <strong>{duration(span.duration)}</strong>{' '}
             <span className="muted">
-              {percent(span.duration / Math.max(view.trace.duration, 1))} of the trace
+              {percent(span.duration / (view.all.to - view.all.from))} of the trace
             </span>
           </dd>
           <dt>Self time</dt>
@@ -61,15 +61,12 @@ export function Details({ view, span: index }: { view: View; span: number }) {
           <dd>{waited > 0 ? duration(waited) : <span className="muted">not on it</span>}</dd>
           <dt>Start</dt>
           <dd>
-            +{duration(begin(span, view.clock))}{' '}
+            +{duration(begin(span, view.clock) - view.all.from)}{' '}
             <span className="muted" title={exact(Number(span.start))}>
               {moment(Number(span.start))}
             </span>
             {span.offset !== span.adjustedOffset && (
-              <div className="muted">
-                {view.clock === 'raw' ? 'adjusted' : 'as sent'} +
-                {duration(view.clock === 'raw' ? span.adjustedOffset : span.offset)}
-              </div>
+              <div className="muted">its clock is {clockWords(span.offset - span.adjustedOffset)}</div>
             )}
           </dd>
           <dt>Kind</dt>
@@ -98,3 +95,5 @@ export function Details({ view, span: index }: { view: View; span: number }) {
     </aside>
   );
 }
+
+const clockWords = (ahead: number) => `${duration(Math.abs(ahead))} ${ahead > 0 ? 'ahead' : 'behind'}`;

@@ -100,7 +100,7 @@ function SpanLine({ view, index, place }: { view: View; index: number; place: nu
         </button>
       </td>
       <td className="number">{span.status.code === 'error' && <Badge tone="failed">✕ failed</Badge>}</td>
-      <td className="nowrap">+{duration(begin(span, view.clock))}</td>
+      <td className="nowrap">+{duration(begin(span, view.clock) - view.all.from)}</td>
       <td className="number">{duration(span.duration)}</td>
       <td className="number">{duration(span.selfTime)}</td>
       <td className="number">{waited > 0 ? duration(waited) : ''}</td>

@@ -95,7 +95,7 @@ export function Waterfall({ view }: { view: View }) {
               Service and operation
             </div>
             <div role="columnheader" className="waterfall-time" aria-label="Time">
-              <Axis window={view.window} />
+              <Axis window={view.window} all={view.all} />
             </div>
           </div>
         </div>

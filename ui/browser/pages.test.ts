@@ -1,0 +1,121 @@
+/** Every page, by its deep link: it shows what it is for, complains about nothing, and everybody can use it. */
+import { mkdir } from 'node:fs/promises';
+
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import { Browser, desk, type Look, phone } from './chromium.ts';
+import { Collector } from './collector.ts';
+import { type Sent, sendTraffic } from './traffic.ts';
+
+/** Where the pictures are kept. */
+const pictures = '../target/pages';
+
+let collector: Collector;
+let browser: Browser;
+let sent: Sent;
+
+beforeAll(async () => {
+  await mkdir(pictures, { recursive: true });
+  collector = await Collector.start();
+  sent = await sendTraffic(collector);
+  browser = await Browser.start();
+});
+
+afterAll(async () => {
+  await browser.stop();
+  await collector.stop();
+});
+
+/** Name, deep link, and what can be seen once it is there. */
+const pages: [string, () => string, (page: Page) => Promise<unknown>][] = [
+  ['overview', () => '/', (page) => page.getByRole('table').getByText('transaction').first().waitFor()],
+  ['search', () => '/search?order=duration', (page) => page.getByText('POST /statements').first().waitFor()],
+  [
+    'search without results',
+    () => '/search?service=nobody',
+    (page) => page.getByText('No trace matches').waitFor(),
+  ],
+  [
+    'search refused',
+    () => '/search?minDuration=soon',
+    (page) => page.getByRole('alert').getByText('minDuration').waitFor(),
+  ],
+  [
+    'trace',
+    () => `/trace/${sent.slowestFailing}?span=a000000000000003`,
+    (page) => page.getByRole('treegrid').waitFor(),
+  ],
+  [
+    'trace with gaps',
+    () => `/trace/${sent.withGaps}`,
+    (page) => page.getByText('no spans from peer').first().waitFor(),
+  ],
+  [
+    'flame graph',
+    () => `/trace/${sent.fine[0]}?view=flame`,
+    (page) => page.locator('.frame').first().waitFor(),
+  ],
+  [
+    'table',
+    () => `/trace/${sent.fine[0]}?view=table`,
+    (page) => page.getByRole('columnheader', { name: 'Self time' }).waitFor(),
+  ],
+  [
+    'operations',
+    () => `/trace/${sent.fine[0]}?view=table&by=operation`,
+    (page) => page.getByRole('columnheader', { name: 'Longest' }).waitFor(),
+  ],
+  [
+    'trace that is not there',
+    () => `/trace/${'0'.repeat(31)}1`,
+    (page) => page.getByText('This trace is not here').waitFor(),
+  ],
+  ['map', () => '/map', (page) => page.getByRole('button', { name: /^balance/ }).waitFor()],
+  [
+    'map around one',
+    () => '/map?focus=cashier',
+    (page) => page.getByRole('complementary', { name: 'cashier' }).waitFor(),
+  ],
+  ['mesh', () => '/mesh?workload=cashier', (page) => page.getByText('What to do').waitFor()],
+  [
+    'compare',
+    () => `/compare?a=${sent.fine[0]}&b=${sent.slowestFailing}`,
+    (page) => page.getByText('Where they differ').waitFor(),
+  ],
+  ['compare nothing', () => '/compare', (page) => page.getByText('Nothing to compare yet').waitFor()],
+  ['no such page', () => '/nowhere', (page) => page.getByText('There is no such page').waitFor()],
+];
+
+const looks: [string, Look][] = [
+  ['light', desk],
+  ['dark', { ...desk, colours: 'dark' }],
+  ['phone', phone],
+  ['phone-dark', { ...phone, colours: 'dark' }],
+];
+
+describe.each(looks)('%s', (lookName, look) => {
+  test.each(pages)(
+    '%s opens by its link, complains about nothing, and is accessible',
+    async (name, path, shown) => {
+      const { page, complaints } = await browser.open(collector.url + path(), look);
+      try {
+        await shown(page);
+        await page.screenshot({ path: `${pictures}/${name.replaceAll(' ', '-')}-${lookName}.png` });
+        const { violations } = await new AxeBuilder({ page }).analyze();
+        expect(
+          violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`),
+        ).toEqual([]);
+        // a wrong question is answered with 400, and the browser says so
+        const expected = /status of 40[04]/;
+        const refused = name === 'search refused' || name === 'trace that is not there';
+        expect(complaints.filter((each) => !refused || !expected.test(each))).toEqual([]);
+        const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+        expect(overflow, 'nothing sticks out to the side').toBeLessThanOrEqual(0);
+      } finally {
+        await page.close();
+      }
+    },
+  );
+});
