@@ -1,9 +1,8 @@
 //! What one pod knows of causes: the engine, told of every request and call, and the spans that wait for its word.
 //!
 //! One lock for both, because a call is remembered before anyone can have the last word on it. It is taken twice for a
-//! request that comes in, and oftener only in a pod whose application makes calls without a context of their own: only
-//! there the engine is told what requests do, values are hashed, and it matters when a body was complete and an answer
-//! had begun. Elsewhere requests only wait, in case such a call comes.
+//! request that comes in, for a place in a list, and oftener only in a pod whose application makes calls without a context
+//! of their own: only there is the engine told of requests, and values are hashed.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,13 +18,13 @@ use span::{Field, SpanContext, SpanId};
 use tokio::sync::Notify;
 
 use super::clock::nanos;
+use super::flights::{Flights, Quiet};
 use super::held::{Free, Held};
 use super::lineage::Word;
 use super::names::Names;
 use super::propagation;
 use super::redact::Target;
 use super::tokens::Tokens;
-use super::waiting::{Begun, Waiting};
 
 /// How long after a call without a context the next one is expected.
 const EXPECTED_FOR: Duration = Duration::from_secs(600);
@@ -48,15 +47,13 @@ pub(super) struct Causes {
 
 struct State {
     engine: Engine<SpanContext, Known>,
-    /// Requests of which it was not told when they began.
-    waiting: Waiting,
+    held: Held,
+    flights: Flights,
+    names: Names,
     /// Requests in flight that are sampled.
     sampled: usize,
     /// Requests in flight of whose values not all are known, so that none can be said to be in another only.
     unlisted: usize,
-    /// Requests in flight by their ids.
-    names: Names,
-    held: Held,
     /// Calls on which the last word has not been said.
     open: usize,
 }
@@ -80,20 +77,13 @@ pub(super) enum Part {
 
 /// An inbound request in flight.
 pub(super) struct InFlight {
-    place: Place,
+    place: usize,
     sampled: bool,
     listed: bool,
+    /// The engine is told how it goes on.
+    followed: bool,
     /// Its id, hashed, if that is remembered.
     name: Option<u64>,
-}
-
-enum Place {
-    /// The engine is told how it goes on.
-    Followed(Request),
-    /// The engine was told that it began, and is told when it ends.
-    Told(Request),
-    /// Among those that wait.
-    Waiting(usize),
 }
 
 /// A message, as far as it matters here.
@@ -121,15 +111,15 @@ pub(super) struct Settled {
 impl Causes {
     pub(super) fn new(settings: Settings) -> Self {
         let mut engine = Engine::new(settings);
-        // time counts from here: what nobody asks for is not there
+        // from here on, that nothing happens is something to learn from
         drop(engine.resolve(1));
         let state = State {
             engine,
-            waiting: Waiting::default(),
+            held: Held::default(),
+            flights: Flights::default(),
+            names: Names::default(),
             sampled: 0,
             unlisted: 0,
-            names: Names::default(),
-            held: Held::default(),
             open: 0,
         };
         Self {
@@ -190,49 +180,49 @@ impl Causes {
         body: bool,
         context: SpanContext,
     ) -> Part {
-        let tokens = self.are_asked_for(now).then(|| self.tokens(message));
-        let name = message.request_id.filter(|_| tokens.is_some());
-        let name = name.map(|id| self.hash(id));
+        let followed = self.are_asked_for(now);
+        let tokens = followed.then(|| self.tokens(message));
         let listed = tokens.as_ref().is_some_and(|tokens| !tokens.more());
         let sampled = context.flags.is_sampled();
-        let at = self.nanos(now);
-        let begun = Begun {
-            at,
-            connection: message.connection,
-            context,
-        };
+        let now = self.nanos(now);
+        let name = message.request_id.filter(|_| followed).map(|id| self.hash(id));
         let mut state = self.state();
         let named = name.is_none_or(|name| state.names.begin(name, context));
         let (name, listed) = (name.filter(|_| named), listed && named);
         state.sampled += usize::from(sampled);
         state.unlisted += usize::from(!listed);
-        let place = if let Some(tokens) = tokens {
+        let State { engine, flights, .. } = &mut *state;
+        let connection = message.connection;
+        let place = if followed {
             let inbound = Inbound {
                 route: Route(message.route),
-                tokens: tokens.as_slice(),
-                ..inbound(&begun)
+                connection,
+                trace: trace(&context),
+                tokens: tokens.as_ref().map(Tokens::as_slice).unwrap_or_default(),
             };
-            let request = state.engine.begin(at, inbound, context);
+            let request = engine.begin(now, inbound, context);
             if !body {
-                state.engine.body_complete(at, &request);
+                engine.body_complete(now, &request);
             }
-            Place::Followed(request)
+            flights.told(request)
         } else {
-            match state.waiting.begin(begun) {
-                Some(place) => Place::Waiting(place),
-                None => Place::Told(tell(&mut state.engine, begun)),
-            }
+            flights.quiet(Quiet {
+                begun: now,
+                connection,
+                context,
+            })
         };
         Part::Request(InFlight {
             place,
             sampled,
             listed,
+            followed,
             name,
         })
     }
 
-    /// A call that the application has put into a trace itself leaves. There is something to learn from it, for calls
-    /// that it does not.
+    /// A call that the application has put into a trace itself leaves. There is something to learn from it where others
+    /// are without.
     pub(super) fn forwarded(&self, now: Instant, message: &Message<'_>, context: &SpanContext) -> Part {
         if !self.are_asked_for(now) {
             return Part::Nothing;
@@ -266,13 +256,15 @@ impl Causes {
         // a value that one request alone has may be in another as well whose values are not known
         let comparable = self.state().unlisted == 0;
         let tokens = comparable.then(|| self.tokens(message));
-        let name = message.request_id.filter(|_| comparable);
-        let name = name.map(|id| self.hash(id));
+        let name = message.request_id.filter(|_| comparable).map(|id| self.hash(id));
         let mut state = self.state();
+        let State { engine, flights, .. } = &mut *state;
+        flights.wake(engine);
         let named = name.and_then(|name| state.names.only(name));
         let outbound = Outbound {
             callee: Callee(message.route),
             connection: message.connection,
+            // who copies the id says as much as who forwards the context
             forwarded: named.as_ref().map(trace),
             tokens: tokens.as_ref().map(Tokens::as_slice).unwrap_or_default(),
         };
@@ -280,9 +272,7 @@ impl Causes {
             span_id,
             callee: message.callee,
         };
-        let State { engine, waiting, .. } = &mut *state;
-        waiting.tell(|begun| tell(engine, begun));
-        let (call, mut decision) = engine.call(now_nanos, outbound, known_by);
+        let (call, mut decision) = state.engine.call(now_nanos, outbound, known_by);
         if let Some(parent) = named {
             decision = Decision::Link(Link {
                 parent,
@@ -303,35 +293,35 @@ impl Causes {
 
     /// A request's body is complete.
     pub(super) fn body_complete(&self, part: &Part) {
-        if let Part::Request(InFlight {
-            place: Place::Followed(request),
-            ..
-        }) = part
-        {
-            let now = self.nanos(Instant::now());
-            self.state().engine.body_complete(now, request);
-        }
+        self.follow(part, Engine::body_complete);
     }
 
     /// A response's head has come.
     pub(super) fn answered(&self, part: &Part, fields: &[Field<'_>]) {
-        match part {
-            Part::Request(InFlight {
-                place: Place::Followed(request),
-                ..
-            }) => {
-                let now = self.nanos(Instant::now());
-                self.state().engine.responded(now, request);
+        self.follow(part, Engine::responded);
+        if let Part::Call(call) = part {
+            let now = Instant::now();
+            let tokens = Tokens::of_response(&self.key, fields);
+            self.state()
+                .engine
+                .answered(self.nanos(now), call, tokens.as_slice());
+        }
+    }
+
+    /// Tells how a request goes on of which it matters.
+    fn follow(&self, part: &Part, tell: impl FnOnce(&mut Engine<SpanContext, Known>, Nanos, &Request)) {
+        if let Part::Request(InFlight {
+            place,
+            followed: true,
+            ..
+        }) = part
+        {
+            let now = self.nanos(Instant::now());
+            let mut state = self.state();
+            let State { engine, flights, .. } = &mut *state;
+            if let Some(request) = flights.request(*place) {
+                tell(engine, now, request);
             }
-            Part::Call(call) => {
-                let now = Instant::now();
-                let tokens = self
-                    .are_asked_for(now)
-                    .then(|| Tokens::of_response(&self.key, fields));
-                let tokens = tokens.as_ref().map(Tokens::as_slice).unwrap_or_default();
-                self.state().engine.answered(self.nanos(now), call, tokens);
-            }
-            Part::Request(_) | Part::Nothing => {}
         }
     }
 
@@ -345,13 +335,8 @@ impl Causes {
                 if let Some(name) = flight.name {
                     state.names.end(name);
                 }
-                let told = match flight.place {
-                    Place::Followed(request) | Place::Told(request) => Some(request),
-                    Place::Waiting(place) => state.waiting.end(place),
-                };
-                if let Some(request) = told {
-                    state.engine.end(self.nanos(now), request);
-                }
+                let State { engine, flights, .. } = &mut *state;
+                flights.end(engine, self.nanos(now), flight.place);
             }
             Part::Call(call) => self.state().engine.end_call(self.nanos(now), call),
             Part::Nothing => {}
@@ -426,23 +411,7 @@ impl Causes {
     }
 }
 
-/// Tells the engine of a request of which no more is known than that it is in flight.
-fn tell(engine: &mut Engine<SpanContext, Known>, begun: Begun) -> Request {
-    let request = engine.begin(begun.at, inbound(&begun), begun.context);
-    engine.body_complete(begun.at, &request);
-    request
-}
-
-fn inbound(begun: &Begun) -> Inbound<'static> {
-    Inbound {
-        route: Route(0),
-        connection: begun.connection,
-        trace: trace(&begun.context),
-        tokens: &[],
-    }
-}
-
 /// As much of a trace's id as every dialect keeps.
-fn trace(context: &SpanContext) -> Trace {
+pub(super) fn trace(context: &SpanContext) -> Trace {
     Trace(context.trace_id.low())
 }

@@ -6,6 +6,7 @@
 mod causes;
 mod clock;
 mod exchange;
+mod flights;
 mod held;
 mod lineage;
 mod names;
@@ -16,7 +17,6 @@ pub mod routes;
 mod shared;
 pub mod tls;
 mod tokens;
-mod waiting;
 
 use std::io;
 use std::net::SocketAddr;
