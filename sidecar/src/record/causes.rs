@@ -4,7 +4,6 @@
 //! request that comes in, for a place in a list, and oftener only in a pod whose application makes calls without a context
 //! of their own: only there is the engine told of requests, and values are hashed.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,6 +21,7 @@ use super::clock::nanos;
 use super::flights::{Flights, Quiet};
 use super::held::{Free, Held};
 use super::lineage::Word;
+use super::names::Names;
 use super::propagation;
 use super::redact::Target;
 use super::tokens::Tokens;
@@ -49,22 +49,13 @@ struct State {
     engine: Engine<SpanContext, Known>,
     held: Held,
     flights: Flights,
-    /// Requests in flight by their ids, hashed. There are no more than the engine remembers.
-    names: HashMap<u64, Named>,
+    names: Names,
     /// Requests in flight that are sampled.
     sampled: usize,
     /// Requests in flight of whose values not all are known, so that none can be said to be in another only.
     unlisted: usize,
     /// Calls on which the last word has not been said.
     open: usize,
-}
-
-/// The requests in flight that have one id.
-#[derive(Clone, Copy, Debug, Default)]
-struct Named {
-    /// The only one there has been.
-    only: Option<SpanContext>,
-    requests: usize,
 }
 
 /// What a call is known by.
@@ -126,7 +117,7 @@ impl Causes {
             engine,
             held: Held::default(),
             flights: Flights::default(),
-            names: HashMap::new(),
+            names: Names::default(),
             sampled: 0,
             unlisted: 0,
             open: 0,
@@ -196,19 +187,11 @@ impl Causes {
         let now = self.nanos(now);
         let name = message.request_id.filter(|_| followed).map(|id| self.hash(id));
         let mut state = self.state();
+        let named = name.is_none_or(|name| state.names.begin(name, context));
+        let (name, listed) = (name.filter(|_| named), listed && named);
         state.sampled += usize::from(sampled);
         state.unlisted += usize::from(!listed);
-        let State {
-            engine,
-            flights,
-            names,
-            ..
-        } = &mut *state;
-        if let Some(name) = name {
-            let named = names.entry(name).or_default();
-            named.only = (named.requests == 0).then_some(context);
-            named.requests += 1;
-        }
+        let State { engine, flights, .. } = &mut *state;
         let connection = message.connection;
         let place = if followed {
             let inbound = Inbound {
@@ -277,7 +260,7 @@ impl Causes {
         let mut state = self.state();
         let State { engine, flights, .. } = &mut *state;
         flights.wake(engine);
-        let named = name.and_then(|name| state.names.get(&name)?.only);
+        let named = name.and_then(|name| state.names.only(name));
         let outbound = Outbound {
             callee: Callee(message.route),
             connection: message.connection,
@@ -349,13 +332,8 @@ impl Causes {
                 let mut state = self.state();
                 state.sampled -= usize::from(flight.sampled);
                 state.unlisted -= usize::from(!flight.listed);
-                if let Some(name) = flight.name
-                    && let Some(named) = state.names.get_mut(&name)
-                {
-                    named.requests = named.requests.saturating_sub(1);
-                    if named.requests == 0 {
-                        state.names.remove(&name);
-                    }
+                if let Some(name) = flight.name {
+                    state.names.end(name);
                 }
                 let State { engine, flights, .. } = &mut *state;
                 flights.end(engine, self.nanos(now), flight.place);

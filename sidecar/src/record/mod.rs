@@ -9,6 +9,7 @@ mod exchange;
 mod flights;
 mod held;
 mod lineage;
+mod names;
 mod open;
 mod propagation;
 pub mod redact;
