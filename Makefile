@@ -24,7 +24,7 @@ bench: ## CPU, latency and memory of the sidecar beside a TCP forwarder and Envo
 	$(CARGO) build --locked --release -p bench -p meshtrace-sidecar
 	target/release/bench-run $(BENCH)
 
-bench-store: ## what keeping and finding spans costs: processor, disk, memory, time (about three minutes)
+bench-store: ## what keeping and finding spans costs: processor, disk, memory, time (about five minutes)
 	$(CARGO) build --locked --release -p bench-store -p meshtrace-collector
 	@mkdir -p target/bench
 	target/release/bench-store $(BENCH)
