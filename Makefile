@@ -38,7 +38,7 @@ bench-live: ## the same with real servers in Python, Node.js and Go through `mes
 	$(CARGO) build --locked --profile demo -p meshtrace -p meshtrace-sidecar -p meshtrace-collector
 	bench/causality/live/run
 
-bench-store: ## what keeping and finding spans costs: processor, disk, memory, time (about three minutes)
+bench-store: ## what keeping and finding spans costs: processor, disk, memory, time (about five minutes)
 	$(CARGO) build --locked --release -p bench-store -p meshtrace-collector
 	@mkdir -p target/bench
 	target/release/bench-store $(BENCH)

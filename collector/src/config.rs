@@ -321,6 +321,7 @@ mod tests {
             [
                 "--otlp-grpc",
                 "--store-max-bytes",
+                "--data-max-bytes",
                 "--durability",
                 "--retention",
                 "--query"

@@ -136,7 +136,7 @@ fn on_small_disk(folder: &std::path::Path, mib: u32) -> Option<Command> {
         .args(["--mount", "sh", "-c", &mount])
         .status();
     if !tried.is_ok_and(|status| status.success()) {
-        println!("SKIPPED: a full disk: a small file system cannot be mounted here");
+        eprintln!("SKIPPED: a full disk: a small file system cannot be mounted here");
         return None;
     }
     let mut command = Command::new("unshare");

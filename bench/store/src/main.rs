@@ -21,7 +21,7 @@ use self::traces::{Random, Request, SERVICES, Shop, resource, service};
 /// Spans of a trace, about.
 const TRACE: u64 = 12;
 /// Questions of each kind.
-const QUESTIONS: usize = 100;
+const QUESTIONS: usize = 50;
 /// Requests that are on their way at once.
 const FLIGHT: usize = 8;
 

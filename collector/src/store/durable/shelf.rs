@@ -21,8 +21,8 @@ use crate::store::{Dropped, Limits, Memory, StoreError};
 
 /// Heads that wait to be sealed. While there are so many the head grows, and then appends wait.
 const FROZEN: usize = 2;
-/// What all heads may take together, in sizes at which a head is frozen: each may grow to twice that.
-const HEADS: u64 = 2 * (FROZEN as u64 + 1);
+/// What all heads may take together, in sizes at which a head is frozen: each may grow to twice that, and one request.
+const HEADS: u64 = 3 * (FROZEN as u64 + 1);
 /// Segments with fewer spans than this together become one.
 const SMALL: u64 = 65_536;
 /// So many small ones stand beside each other before they do.

@@ -605,4 +605,27 @@ mod tests {
             }
         }
     }
+
+    /// Values so long and many that a column begins with a dictionary and goes on without.
+    #[test]
+    fn long_values_come_back_from_every_row_group() {
+        let disk = Failing::new();
+        let noise = |seed: u64| -> String {
+            let word = |part: u64| of_trace(crate::fixtures::trace_id(seed << 32 | part));
+            (1..2000).map(|part| format!("{:016x}", word(part))).collect()
+        };
+        let spans: Vec<_> = (1..=20)
+            .map(|id| {
+                let mut span = crate::fixtures::span("a", id, id);
+                span.attributes.push(crate::fixtures::text("noise", &noise(id)));
+                span
+            })
+            .collect();
+        let segment = write(&*disk, disk.folder(), 7, parts(spans.clone()), context()).unwrap();
+        assert_eq!(segment.all_spans(0).unwrap(), spans);
+        for span in &spans {
+            let entry = segment.find(span.trace_id).unwrap().unwrap();
+            assert_eq!(segment.spans(0, &[entry]).unwrap(), std::slice::from_ref(span));
+        }
+    }
 }
