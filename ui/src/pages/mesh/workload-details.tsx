@@ -65,7 +65,7 @@ export function WorkloadDetails({ workload, propagation }: Props) {
 
 function Calls({ propagation: { links, edges } }: { propagation: Propagation }) {
   return (
-    <div>
+    <div className="wide" role="region" aria-label="Its calls" tabIndex={0}>
       <h3>Its calls</h3>
       <table>
         <thead>

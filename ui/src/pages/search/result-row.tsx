@@ -41,9 +41,6 @@ export const ResultRow = memo(function ResultRow({ summary, longest, colours, is
         </Link>{' '}
         <code className="muted">{traceId.slice(0, 8)}</code>
       </td>
-      <td className="nowrap" title={exact(start)}>
-        {moment(start)}
-      </td>
       <td className="result-duration">
         <span className="number">{duration(summary.duration)}</span>
         <span
@@ -51,10 +48,13 @@ export const ResultRow = memo(function ResultRow({ summary, longest, colours, is
           style={{ width: `${(summary.duration / Math.max(longest, 1)) * 100}%` }}
         />
       </td>
-      <td className="number">{count(summary.spans)}</td>
       <td className="number">
         {summary.errors > 0 && <Badge tone="failed">✕ {count(summary.errors)}</Badge>}
       </td>
+      <td className="nowrap" title={exact(start)}>
+        {moment(start)}
+      </td>
+      <td className="number">{count(summary.spans)}</td>
       <td className="result-services">
         {failedFirst.slice(0, NAMED).map(({ name, spans, errors }) => (
           <span key={name} className={errors > 0 ? 'failed' : undefined} title={plural(spans, 'span')}>
