@@ -1,7 +1,7 @@
 import type { Counted, Propagation, Workload } from '../../api/types.ts';
 import { Badge } from '../../design/badge.tsx';
 import { LinkShares } from '../../design/link-shares.tsx';
-import { count, percent } from '../../format/number.ts';
+import { count, sure } from '../../format/number.ts';
 import { ago } from '../../format/time.ts';
 import { href } from '../../url/href.ts';
 import { Link } from '../../url/link.tsx';
@@ -88,7 +88,7 @@ function Calls({ propagation: { links, edges } }: { propagation: Propagation }) 
               </td>
               <td className="muted">
                 {named([...edge.links.dialects, ...edge.links.methods, ...edge.links.reasons])}
-                {edge.links.meanConfidence !== null && `, ≈ ${percent(edge.links.meanConfidence)}`}
+                {edge.links.meanConfidence !== null && `, ${sure(edge.links.meanConfidence)}`}
               </td>
             </tr>
           ))}

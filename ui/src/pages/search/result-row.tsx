@@ -3,7 +3,7 @@ import { memo } from 'react';
 import type { Summary } from '../../api/types.ts';
 import { Badge } from '../../design/badge.tsx';
 import { duration } from '../../format/duration.ts';
-import { count, percent, plural } from '../../format/number.ts';
+import { count, plural, sure } from '../../format/number.ts';
 import { exact, moment } from '../../format/time.ts';
 import { operationText } from '../../trace/words.ts';
 import { traceHref } from '../../url/href.ts';
@@ -82,7 +82,7 @@ function State({ summary: { state, gaps, confidence } }: { summary: Summary }) {
       {state === 'gaps' && <Badge tone="warn">⚠ {plural(gaps, 'gap')}</Badge>}{' '}
       {confidence < 1 && (
         <Badge tone="dashed" title="The product of the confidences of its inferred links">
-          ≈ {percent(confidence)}
+          {sure(confidence)}
         </Badge>
       )}
     </>
