@@ -33,6 +33,11 @@ bench-causality: ## how many causes the engine and others find, on workloads who
 	$(CARGO) build --locked --profile demo -p bench-causality
 	$(DEMO)/bench-causality $(BENCH)
 
+bench-live: ## the same with real servers in Python, Node.js and Go through `meshtrace up` (about two minutes)
+	@tools/install bench-live
+	$(CARGO) build --locked --profile demo -p meshtrace -p meshtrace-sidecar -p meshtrace-collector
+	bench/causality/live/run
+
 fmt: ## format all code
 	$(CARGO) fmt --all
 	@npm --prefix ui run --silent format

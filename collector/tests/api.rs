@@ -249,6 +249,30 @@ async fn a_trace_reads_whole_with_links_gaps_skew_and_critical_path() {
 }
 
 #[tokio::test]
+async fn inferred_links_can_be_hidden() {
+    let api = Api::start().await;
+    deposit(&api).await;
+    let trace = api.get(&format!("/traces/{}?links=exact", hex(1, 16))).await;
+    let spans = trace["spans"].as_array().unwrap().iter();
+    let parents: Vec<_> = spans
+        .map(|span| (span["service"].as_str().unwrap(), span["parent"].as_u64()))
+        .collect();
+    assert_eq!(
+        parents,
+        [
+            ("edge", None),
+            ("edge", None),
+            ("cashier", Some(1)),
+            ("cashier", Some(2))
+        ]
+    );
+    let wrong = format!("/traces/{}?links=some", hex(1, 16));
+    let refused = api.refused(Method::GET, &wrong, None).await;
+    assert_eq!(refused, (StatusCode::BAD_REQUEST, vec!["links".to_owned()]));
+    api.collector.stop().await;
+}
+
+#[tokio::test]
 async fn a_summary_says_what_a_trace_is_and_what_is_missing() {
     let api = Api::start().await;
     deposit(&api).await;

@@ -1,5 +1,6 @@
 //! What the fuzz targets share: heads made of a fuzzer's bytes, and what must hold for each of them.
 
+pub mod causality;
 pub mod http2;
 
 use span::{Dialect, DialectSet, Edits, Field, SpanContext, SpanId, TraceFlags, TraceId, read, write};

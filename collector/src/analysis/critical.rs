@@ -139,7 +139,11 @@ mod tests {
             })
     }
 
-    fn read(spans: Vec<Span>) -> (Vec<(u64, u64, u64)>, Vec<(u64, u64)>) {
+    /// Id of the span, where the segment begins and where it ends.
+    type Part = (u64, u64, u64);
+
+    /// The path, and each span's id with how long it did something itself.
+    fn read(spans: Vec<Span>) -> (Vec<Part>, Vec<(u64, u64)>) {
         let spans: Vec<_> = spans.into_iter().map(Arc::new).collect();
         let tree = Tree::new(&spans);
         let times = Times::new(&tree, &Senders::new(&tree), &[]);

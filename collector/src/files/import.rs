@@ -69,7 +69,7 @@ fn otlp(traces: &[Value]) -> Vec<u8> {
         let spans = || trace["spans"].as_array().into_iter().flatten();
         for (id, process) in processes {
             let of_process = spans().filter(|span| span["processID"].as_str() == Some(id));
-            resources.push(resource(process, of_process.map(span).collect()));
+            resources.push(resource(process, &of_process.map(span).collect::<Vec<_>>()));
         }
         let known = |span: &&Value| {
             let process = span["processID"].as_str();
@@ -77,13 +77,13 @@ fn otlp(traces: &[Value]) -> Vec<u8> {
         };
         let orphans: Vec<_> = spans().filter(|span| !known(span)).map(span).collect();
         if !orphans.is_empty() {
-            resources.push(resource(&Value::Null, orphans));
+            resources.push(resource(&Value::Null, &orphans));
         }
     }
     json!({"resourceSpans": resources}).to_string().into_bytes()
 }
 
-fn resource(process: &Value, spans: Vec<Value>) -> Value {
+fn resource(process: &Value, spans: &[Value]) -> Value {
     let mut attributes = attributes(&process["tags"], &[]);
     if let Some(name) = process["serviceName"].as_str() {
         attributes.insert(0, json!({"key": "service.name", "value": {"stringValue": name}}));

@@ -40,7 +40,7 @@ pub fn log(id: TraceId, reading: &Reading<'_>) -> String {
         moments.push(((end, i64::MAX - depth), ends));
     }
     moments.sort();
-    let mut log = format!("Tracing: {}\n\n", id);
+    let mut log = format!("Tracing: {id}\n\n");
     log.extend(moments.into_iter().map(|(_, lines)| lines));
     log
 }

@@ -1,4 +1,9 @@
 //! From a hypothesis' share of the weight to how often that is right.
+//!
+//! The model is never quite true, so a share is no confidence yet. What a share's doubt is worth is first taken with
+//! caution ([`cautious`]), and then measured: each call whose parent is known for certain, but was withheld from the
+//! hypotheses, counts in the class of its doubt. What was said when a call left is also held against what is known once
+//! its window has closed. Where few were counted, caution decides.
 
 /// How much more doubtful everything is than the model has it.
 const DOUBT: f64 = 1.5;
@@ -6,16 +11,129 @@ const DOUBT: f64 = 1.5;
 /// What is never certain.
 const RESIDUE: f64 = 0.0005;
 
-/// Requests of a kind that were seen to the end until its model is believed to one half, per doubt.
+/// The doubt about a model that was learned from one request; it falls with their number.
 const INEXPERIENCE: f64 = 0.5;
 
-/// What is said for a share that was found among several requests, having seen so many of the kind to their end.
+/// Classes of doubt end here.
+const CLASSES: [f64; 7] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0];
+
+/// So many calls are believed as much as caution.
+const BELIEVE_AFTER: f64 = 100.0;
+
+/// What was counted counts half once a class has so many calls.
+const FADE_AT: f64 = 4000.0;
+
+/// Doubts below this are compared with what came of them, to find out how far the model can be trusted at all.
+const SURE: f64 = 0.03;
+
+/// The doubt about a share that was found among several requests, having seen so many of the kind to their end.
 pub(crate) fn cautious(share: f64, experience: f64) -> f64 {
-    let doubt = (1.0 - share).max(0.0);
-    (1.0 - DOUBT * doubt - RESIDUE - INEXPERIENCE / (1.0 + experience)).max(0.0)
+    let doubt = DOUBT * (1.0 - share) + RESIDUE + INEXPERIENCE / (1.0 + experience);
+    doubt.clamp(0.0, 1.0)
 }
 
-/// What is said for the share of the only request in flight, or of one for which more speaks than the model.
+/// The doubt about the share of the only request in flight, or of one for which more speaks than the model.
 pub(crate) fn corroborated(share: f64) -> f64 {
-    (1.0 - DOUBT * (1.0 - share).max(0.0) - RESIDUE).max(0.0)
+    (DOUBT * (1.0 - share) + RESIDUE).clamp(0.0, 1.0)
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Class {
+    calls: f64,
+    /// The sum of their doubts, and how many were wrong.
+    doubt: f64,
+    wrong: f64,
+}
+
+/// What came of doubts.
+#[derive(Debug, Default)]
+pub(crate) struct Calibration {
+    classes: [Class; CLASSES.len()],
+}
+
+impl Calibration {
+    /// Something with this doubt turned out to be right, with this probability.
+    pub(crate) fn learn(&mut self, doubt: f64, right: f64) {
+        let index = CLASSES.iter().position(|end| doubt <= *end);
+        let Some(class) = index.and_then(|index| self.classes.get_mut(index)) else {
+            return;
+        };
+        class.calls += 1.0;
+        class.doubt += doubt;
+        class.wrong += 1.0 - right;
+        if class.calls > FADE_AT {
+            class.calls *= 0.5;
+            class.doubt *= 0.5;
+            class.wrong *= 0.5;
+        }
+    }
+
+    /// How often something with this doubt is right. Never more for a greater doubt.
+    pub(crate) fn confidence(&self, doubt: f64) -> f64 {
+        let mut worst: f64 = 0.0;
+        for (class, end) in self.classes.iter().zip(CLASSES) {
+            let here = doubt.min(end);
+            let measured = (BELIEVE_AFTER.mul_add(here, class.wrong)) / (BELIEVE_AFTER + class.calls);
+            let spread = if class.doubt > 0.0 {
+                here * class.calls / class.doubt
+            } else {
+                1.0
+            };
+            worst = worst.max(measured * spread.clamp(0.3, 3.0));
+            if doubt <= end {
+                break;
+            }
+        }
+        (1.0 - worst).clamp(0.0, 1.0)
+    }
+
+    /// How many times as often as it was doubted, what was hardly doubted was wrong; at least 1.
+    pub(crate) fn overconfidence(&self) -> f64 {
+        let (mut doubt, mut wrong) = (1.0, 1.0);
+        for (class, end) in self.classes.iter().zip(CLASSES) {
+            if end <= SURE {
+                doubt += class.doubt;
+                wrong += class.wrong;
+            }
+        }
+        f64::max(wrong / doubt, 1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_any_measurement_caution_decides() {
+        let calibration = Calibration::default();
+        assert!(calibration.confidence(0.0) > 0.999);
+        assert!((calibration.confidence(0.05) - 0.95).abs() < 1e-9);
+        assert!((calibration.confidence(1.0)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_turns_out_wrong_more_often_than_doubted_is_doubted_more() {
+        let mut calibration = Calibration::default();
+        for call in 0..1000 {
+            calibration.learn(0.005, if call % 20 == 0 { 0.0 } else { 1.0 });
+        }
+        assert!(calibration.confidence(0.005) < 0.96);
+        assert!(calibration.overconfidence() > 5.0);
+    }
+
+    #[test]
+    fn a_greater_doubt_never_gives_a_greater_confidence() {
+        let mut calibration = Calibration::default();
+        for call in 0..3000 {
+            calibration.learn(0.002, f64::from(u8::from(call % 7 != 0)));
+            calibration.learn(0.2, 1.0);
+        }
+        let mut last = 1.0;
+        for doubt in 0..=1000 {
+            let confidence = calibration.confidence(f64::from(doubt) / 1000.0);
+            assert!(confidence <= last + 1e-12, "at {doubt}");
+            last = confidence;
+        }
+    }
 }

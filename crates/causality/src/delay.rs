@@ -70,10 +70,6 @@ impl Delays {
         }
     }
 
-    pub(crate) fn total(&self) -> f32 {
-        self.total
-    }
-
     /// A delay was seen that counts so much.
     pub(crate) fn add(&mut self, delay: Nanos, weight: f32) {
         let kernel: &[f32] = match self.total {
@@ -147,7 +143,7 @@ mod tests {
         for _ in 0..100 {
             delays.add(1_000_000, 1.0);
         }
-        assert!((delays.total() - 100.0).abs() < 0.5);
+        assert!((delays.total - 100.0).abs() < 0.5);
         assert!(delays.below(Class::of(500_000)) < 5.0);
         assert!(delays.below(Class::of(2_000_000)) > 95.0);
         assert!(delays.density(Class::of(1_000_000)) > 20.0 * delays.density(Class::of(4_000_000)));
@@ -158,6 +154,6 @@ mod tests {
         let mut delays = Delays::new();
         delays.add(5_000, 2.0);
         delays.fade(0.25);
-        assert!((delays.total() - 0.5).abs() < 1e-3);
+        assert!((delays.total - 0.5).abs() < 1e-3);
     }
 }

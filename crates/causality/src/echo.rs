@@ -163,8 +163,9 @@ impl Echoes {
         }
     }
 
-    /// A request, or an answer, carries these. What it is remembered by is added to `kept`, to be given back.
-    pub(crate) fn carry(&mut self, holder: Holder, tokens: &[Token], kept: &mut Vec<u64>) {
+    /// A request, or an answer, carries these. What it is remembered by is to be given back.
+    pub(crate) fn carry(&mut self, holder: Holder, tokens: &[Token]) -> Vec<u64> {
+        let mut kept = Vec::new();
         for token in tokens.iter().take(TOKENS_MAX) {
             if kept.contains(&token.value) {
                 continue;
@@ -194,6 +195,7 @@ impl Echoes {
                     fresh,
                 });
         }
+        kept
     }
 
     /// Counts a value that a place brought; whether it brings fresh ones only.

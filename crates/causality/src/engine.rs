@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use crate::calibration::{cautious, corroborated};
+use crate::calibration::{Calibration, cautious, corroborated};
 use crate::echo::{Echo, Echoes, Holder};
 use crate::event::{Callee, Connection, Inbound, Nanos, Outbound, Process, Route, Token, Trace};
-use crate::joint::{self, CALLS, Joint, Settled};
+use crate::joint::{CALLS, Joint, Leave, Left, Settled};
 use crate::link::{Certainty, Decision, Link, Method, Resolved, Unknown};
 use crate::model::Model;
 use crate::null::Background;
@@ -18,14 +18,23 @@ const WINDOW_MAX: Nanos = 10_000_000_000;
 /// The most last words that wait to be asked for.
 const RESOLVED_MAX: usize = 8192;
 
-/// Speaks against whatever is impossible: a logarithm of a factor.
-const IMPOSSIBLE: f64 = -40.0;
-
-/// Evidence that speaks against the model at such odds is not believed to be exact.
-const ABSURD: f64 = 1e-7;
-
 /// The most values of one call that count.
 const ECHOES_MAX: usize = 4;
+
+/// One in so many calls whose parent is known for certain is kept from the hypotheses, to measure them by.
+const WITHHELD: u64 = 8;
+
+/// Speaks against what is impossible: a logarithm of a factor.
+const IMPOSSIBLE: f64 = -40.0;
+
+/// Speaks for what is exact, unless it is hardly possible by everything else: a logarithm of a factor.
+const EXACT: f64 = 16.0;
+
+/// The least share with which the only candidate is an exact one.
+const PLAIN: f64 = 0.99;
+
+/// With a larger share of the weight dropped for want of room, nothing can be said.
+const LOST_MAX: f64 = 0.5;
 
 /// How the engine decides.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,37 +79,61 @@ pub struct Unseen(());
 pub struct Engine<P, C> {
     settings: Settings,
     now: Nanos,
-    /// Requests in flight, by place.
-    requests: Vec<Option<Held<P>>>,
+    /// Requests in flight, by place, and the places that are vacant.
+    requests: Vec<Option<Held>>,
     vacant: Vec<usize>,
-    /// Requests that [`Joint`] follows, by its numbers; they stay until it has done with them.
+    /// What calls need to know of requests that [`Joint`] follows, by its numbers: it may need them once they are over.
     followed: Vec<Option<Followed<P>>>,
-    /// Calls that it follows.
+    parents: Vec<Option<P>>,
+    /// Calls that it follows, by its numbers.
     asked: Vec<Option<Asked<C>>>,
-    /// Requests in flight that are not remembered.
+    /// Requests in flight that are not remembered, and those that are, but are not followed.
     beyond: usize,
-    /// Those that are, but are not followed.
     unfollowed: usize,
+    /// How many connections may bring requests that cannot be seen.
     unseen: usize,
     /// How many calls there were.
     calls: u64,
-    model: Model,
     joint: Joint,
+    model: Model,
     background: Background,
     echoes: Echoes,
     owners: Owners,
+    /// Of what is said when a call leaves, and of last words.
+    online: Calibration,
+    deferred: Calibration,
     resolved: VecDeque<Resolved<P, C>>,
 }
 
+/// A request in flight.
 #[derive(Debug)]
-struct Held<P> {
-    parent: P,
+struct Held {
     trace: Trace,
-    connection: Connection,
+    /// What [`Echoes`] remembers of it.
     values: Vec<u64>,
-    followed: Option<usize>,
+    followed: Follow,
 }
 
+/// Whether [`Joint`] follows a request, and by which number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Follow {
+    As(usize),
+    /// There was no room.
+    Not,
+    /// There was, but all that can be its calls have been made.
+    NoLonger,
+}
+
+impl Follow {
+    fn number(self) -> Option<usize> {
+        match self {
+            Self::As(number) => Some(number),
+            Self::Not | Self::NoLonger => None,
+        }
+    }
+}
+
+/// A request that is followed.
 #[derive(Clone, Copy, Debug)]
 struct Followed<P> {
     parent: P,
@@ -109,32 +142,36 @@ struct Followed<P> {
     process: Option<Process>,
 }
 
-/// What a value of a call said: at which places, of which followed request, and how probable that was without it.
-#[derive(Clone, Copy, Debug)]
-struct Said {
-    places: u64,
-    of: usize,
-    blind: f64,
-}
-
+/// A call that is followed.
 #[derive(Debug)]
 struct Asked<C> {
-    /// Which call it is.
     number: u64,
     /// None if nothing is left to say.
     open: Option<C>,
     callee: Callee,
     connection: Connection,
     process: Option<Process>,
-    /// Followed requests in flight when it left.
+    /// How many requests were in flight when it left, and those of them that are followed, one bit each.
+    in_flight: usize,
     suspects: u64,
-    /// What its values said.
-    echoes: Vec<Said>,
+    said: Vec<Said>,
     /// The followed request that alone shares its process.
     same_process: Option<usize>,
-    in_flight: usize,
-    /// Values that its answer brought.
-    given: Vec<u64>,
+    /// What was most probable by the hypotheses alone when it left, and the doubt about it.
+    guess: Option<(usize, f64)>,
+    /// Its parent, if that is known for certain, and whether it was kept from the hypotheses.
+    certain: Option<usize>,
+    withheld: bool,
+    /// What [`Echoes`] remembers of its answer.
+    values: Vec<u64>,
+}
+
+/// What a value of a call said: at which places, of which followed request, and how probable that was without it.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    places: u64,
+    of: usize,
+    blind: f64,
 }
 
 impl<P: Copy, C> Engine<P, C> {
@@ -146,16 +183,19 @@ impl<P: Copy, C> Engine<P, C> {
             requests: Vec::new(),
             vacant: Vec::new(),
             followed: Vec::new(),
+            parents: Vec::new(),
             asked: Vec::new(),
             beyond: 0,
             unfollowed: 0,
             unseen: 0,
             calls: 0,
+            joint: Joint::new(settings.calls_max),
             model: Model::new(),
-            joint: Joint::new(),
             background: Background::default(),
             echoes: Echoes::new(),
             owners: Owners::default(),
+            online: Calibration::default(),
+            deferred: Calibration::default(),
             resolved: VecDeque::new(),
         }
     }
@@ -167,35 +207,27 @@ impl<P: Copy, C> Engine<P, C> {
             self.beyond = self.beyond.saturating_add(1);
             return Request(None);
         };
+        put(&mut self.parents, place, parent);
         let followed = self.joint.begin(now, request.route);
-        if let Some(slot) = followed {
-            put(
+        match followed {
+            Some(followed) => put(
                 &mut self.followed,
-                slot,
+                followed,
                 Followed {
                     parent,
                     route: request.route,
                     connection: request.connection,
                     process: self.owners.of(request.connection),
                 },
-            );
-        } else {
-            self.unfollowed = self.unfollowed.saturating_add(1);
+            ),
+            None => self.unfollowed = self.unfollowed.saturating_add(1),
         }
-        let mut values = Vec::new();
-        self.echoes
-            .carry(Holder::Request(place), request.tokens, &mut values);
-        put(
-            &mut self.requests,
-            place,
-            Held {
-                parent,
-                trace: request.trace,
-                connection: request.connection,
-                values,
-                followed,
-            },
-        );
+        let held = Held {
+            trace: request.trace,
+            values: self.echoes.carry(Holder::Request(place), request.tokens),
+            followed: followed.map_or(Follow::Not, Follow::As),
+        };
+        put(&mut self.requests, place, held);
         Request(Some(place))
     }
 
@@ -229,11 +261,12 @@ impl<P: Copy, C> Engine<P, C> {
         self.vacant.push(place);
         self.echoes.drop(Holder::Request(place), held.values);
         match held.followed {
-            Some(followed) => {
+            Follow::As(followed) => {
                 self.joint.end(now, followed);
                 self.settle(now);
             }
-            None => self.unfollowed = self.unfollowed.saturating_sub(1),
+            Follow::Not => self.unfollowed = self.unfollowed.saturating_sub(1),
+            Follow::NoLonger => {}
         }
     }
 
@@ -256,71 +289,66 @@ impl<P: Copy, C> Engine<P, C> {
         let in_flight = self.in_flight();
         self.background.called(call.callee, in_flight);
 
-        let mut hints = Hints::none();
-        let told = call.forwarded.map(|trace| self.forwarded(trace, &mut hints));
+        let forwarded = call.forwarded.map(|trace| self.forwarded(trace));
         let echoes = self.heard(call.tokens);
-        if told.is_none() {
-            self.hint_echoes(&echoes, &mut hints);
-        }
         let process = self.owners.of(call.connection);
-        let same_process = self.same_process(process);
-        if let (Some(same), None) = (same_process, told)
-            && let Some(hint) = hints.of.get_mut(same)
-        {
-            *hint += self.owners.factor();
-        }
-
-        let followed = self.joint.call(
-            now,
-            &self.model,
-            call.callee,
-            &hints,
-            self.background.rate(call.callee),
-        );
-        let decision = match (told, &followed) {
-            (Some(decision), _) => decision,
-            (None, Some(joint::Asked { blind, shares, .. })) => {
-                self.decide(&call, &echoes, same_process, blind, shares)
-            }
-            (None, None) => self
-                .exact_echo(&echoes, None)
-                .map_or(Decision::Unknown(Unknown::TooMany), |(parent, _)| {
-                    link(parent, Certainty::Exact, Method::Echo)
-                }),
+        let suspects = self.followed_in_flight();
+        let same_process = self.only_one_with(process, suspects);
+        let certain = self.certain(forwarded, &echoes, same_process);
+        let withheld = certain.is_some() && self.calls.is_multiple_of(WITHHELD);
+        let hints = match forwarded {
+            _ if withheld => Hints::none(),
+            Some(parents) => only(parents),
+            None => self.hints(&echoes, same_process),
         };
-        let Some(joint::Asked {
-            call: slot, blind, ..
-        }) = followed
-        else {
+
+        let left = self.joint.call(
+            &self.model,
+            &Leave {
+                now,
+                callee: call.callee,
+                hints: &hints,
+                background: self.background.rate(call.callee),
+                hidden: self.unseen > 0 || self.beyond > 0 || self.unfollowed > 0,
+            },
+        );
+        let decision = self.decide(&call, forwarded, &echoes, same_process, left.as_ref());
+        let Some(left) = left else {
             return (Call(None), decision);
         };
+        let (best, share) = left.blind.best();
         let asked = Asked {
             number: self.calls,
             open: matches!(decision, Decision::Open).then_some(known_by),
             callee: call.callee,
             connection: call.connection,
             process,
-            suspects: self.in_flight_mask(),
-            echoes: self.said(&echoes, &blind),
-            same_process,
             in_flight,
-            given: Vec::new(),
+            suspects,
+            said: self.said(&echoes, &left.blind),
+            same_process,
+            guess: (in_flight > 1)
+                .then(|| (best, cautious(share * (1.0 - left.lost), self.experience(best)))),
+            certain,
+            withheld,
+            values: Vec::new(),
         };
-        if let Some(before) = self.asked.get_mut(slot).and_then(Option::take) {
-            self.echoes.drop(Holder::Call(slot), before.given);
+        if let Some(before) = self.asked.get_mut(left.call).and_then(Option::take) {
+            self.echoes.drop(Holder::Call(left.call), before.values);
         }
-        put(&mut self.asked, slot, asked);
-        (Call(Some((slot, self.calls))), decision)
+        put(&mut self.asked, left.call, asked);
+        (Call(Some((left.call, self.calls))), decision)
     }
 
     /// The head of an outbound call's response has come, with these values.
     pub fn answered(&mut self, now: Nanos, call: &Call, tokens: &[Token]) {
         let now = self.pass(now);
-        if let Some(slot) = self.asked_as(call) {
-            self.joint.answered(now, &self.model, slot);
-            if let Some(Some(asked)) = self.asked.get_mut(slot) {
-                self.echoes.carry(Holder::Call(slot), tokens, &mut asked.given);
-            }
+        let Some(call) = self.asked_as(call) else { return };
+        self.joint.answered(now, &self.model, call);
+        let values = self.echoes.carry(Holder::Call(call), tokens);
+        if let Some(Some(asked)) = self.asked.get_mut(call) {
+            let before = std::mem::replace(&mut asked.values, values);
+            self.echoes.drop(Holder::Call(call), before);
         }
     }
 
@@ -328,9 +356,8 @@ impl<P: Copy, C> Engine<P, C> {
     #[allow(clippy::needless_pass_by_value, reason = "a place is given back")]
     pub fn end_call(&mut self, now: Nanos, call: Call) {
         let now = self.pass(now);
-        if let Some(slot) = self.asked_as(&call) {
-            self.joint.end_call(now, &self.model, slot);
-            self.settle(now);
+        if let Some(call) = self.asked_as(&call) {
+            self.joint.end_call(now, &self.model, call);
         }
     }
 
@@ -342,26 +369,29 @@ impl<P: Copy, C> Engine<P, C> {
                 followed.process = Some(process);
             }
         }
-        for slot in 0..self.asked.len() {
-            let Some(Some(asked)) = self.asked.get_mut(slot) else {
-                continue;
-            };
+        for asked in self.asked.iter_mut().flatten() {
             if asked.connection == connection {
                 asked.process = Some(process);
             }
-            let (process, suspects, before) = (asked.process, asked.suspects, asked.same_process);
-            let same = self.only_one_with(process, suspects);
-            if same != before {
-                let factor = self.owners.factor();
-                if let Some(before) = before {
-                    self.joint.hint(slot, before, -factor);
-                }
-                if let Some(same) = same {
-                    self.joint.hint(slot, same, factor);
-                }
-                if let Some(Some(asked)) = self.asked.get_mut(slot) {
-                    asked.same_process = same;
-                }
+        }
+        let factor = self.owners.factor();
+        for call in 0..self.asked.len() {
+            let Some(Some(asked)) = self.asked.get(call) else {
+                continue;
+            };
+            let (before, withheld) = (asked.same_process, asked.withheld);
+            let same_process = self.only_one_with(asked.process, asked.suspects);
+            if same_process == before || withheld {
+                continue;
+            }
+            if let Some(before) = before {
+                self.joint.hint(call, before, -factor);
+            }
+            if let Some(same) = same_process {
+                self.joint.hint(call, same, factor);
+            }
+            if let Some(Some(asked)) = self.asked.get_mut(call) {
+                asked.same_process = same_process;
             }
         }
     }
@@ -375,142 +405,179 @@ impl<P: Copy, C> Engine<P, C> {
     /// few tens of milliseconds.
     pub fn resolve(&mut self, now: Nanos) -> impl Iterator<Item = Resolved<P, C>> + '_ {
         let now = self.pass(now);
+        let let_go = self.joint.let_go(now);
+        for held in self.requests.iter_mut().flatten() {
+            if held
+                .followed
+                .number()
+                .is_some_and(|number| let_go & bit(number) != 0)
+            {
+                held.followed = Follow::NoLonger;
+            }
+        }
         self.settle(now);
         self.resolved.drain(..)
     }
 
     /// How many inbound requests are in flight that are seen.
     pub fn in_flight(&self) -> usize {
-        self.requests
-            .len()
-            .saturating_sub(self.vacant.len())
-            .saturating_add(self.beyond)
+        let remembered = self.requests.len().saturating_sub(self.vacant.len());
+        remembered.saturating_add(self.beyond)
     }
 
-    /// What is said when a call leaves.
+    /// What is said when a call leaves: what is certain first, then what is impossible to know, then what is probable.
     fn decide(
         &self,
         call: &Outbound<'_>,
+        forwarded: Option<Parents>,
         echoes: &[Echo],
         same_process: Option<usize>,
-        blind: &Shares,
-        shares: &Shares,
+        left: Option<&Left>,
     ) -> Decision<P> {
-        if let Some((parent, slot)) = self.exact_echo(echoes, Some(blind))
-            && slot.is_some()
-        {
-            return link(parent, Certainty::Exact, Method::Echo);
+        if let Some(parents) = forwarded {
+            return match parents {
+                Parents::One { place, .. } => self.link(place, Certainty::Exact, Method::Propagated),
+                Parents::None => Decision::Unknown(Unknown::Background),
+                Parents::Several(_) => Decision::Unknown(Unknown::Ambiguous),
+            };
+        }
+        if let Some(place) = self.exact_echo(echoes) {
+            return self.link(place, Certainty::Exact, Method::Echo);
         }
         if self.unseen > 0 {
             return Decision::Unknown(Unknown::Unseen);
         }
-        if self.beyond > 0 || self.unfollowed > 0 {
+        let Some(left) = left.filter(|_| self.beyond == 0 && self.unfollowed == 0) else {
             return Decision::Unknown(Unknown::TooMany);
-        }
-        let (best, share) = shares.best();
-        let Some(parent) = self.parent(best).filter(|_| share > 0.0) else {
-            return Decision::Unknown(Unknown::Background);
         };
-        let method = self.method(best, echoes, same_process, self.in_flight());
+        if self.in_flight() == 0 {
+            return Decision::Unknown(Unknown::Background);
+        }
+        let (best, share) = left.shares.best();
+        let Some(Some(followed)) = self.followed.get(best).filter(|_| share > 0.0) else {
+            return Decision::Open;
+        };
+        let method = self.method(best, echoes, same_process, &left.shares);
         let exact = match method {
-            Method::Single => self.background.is_rare(call.callee) && share > 0.99,
-            Method::Process => self.owners.is_exact() && share > 0.99,
+            Method::Single => self.background.is_rare(call.callee),
+            Method::Process => self.owners.is_exact(),
             _ => false,
         };
-        if exact {
-            return link(parent, Certainty::Exact, method);
-        }
+        let share = share * (1.0 - left.lost);
         let confidence = match method {
-            Method::Learned => cautious(share * (1.0 - shares.lost), self.experience(best)),
-            _ => corroborated(share * (1.0 - shares.lost)),
+            Method::Learned | Method::Stage => {
+                let doubt = cautious(share, self.experience(best));
+                self.online.confidence(doubt)
+            }
+            _ => 1.0 - corroborated(share),
         };
-        if confidence >= self.settings.threshold && confidence > 0.0 {
-            return link(parent, Certainty::Inferred(confidence), method);
-        }
-        Decision::Open
+        let certainty = if exact && share > PLAIN {
+            Certainty::Exact
+        } else if confidence >= self.settings.threshold && confidence > 0.0 {
+            Certainty::Inferred(confidence)
+        } else {
+            return Decision::Open;
+        };
+        Decision::Link(Link {
+            parent: followed.parent,
+            certainty,
+            method,
+        })
     }
 
-    /// How a followed request was found out to be the parent.
-    fn method(&self, best: usize, echoes: &[Echo], same_process: Option<usize>, in_flight: usize) -> Method {
-        if in_flight == 1 {
-            return Method::Single;
+    /// How the most probable parent was found.
+    fn method(&self, best: usize, echoes: &[Echo], same_process: Option<usize>, shares: &Shares) -> Method {
+        let echoed = |echo: &Echo| match echo.holder {
+            Holder::Request(place) => self.followed_at(place) == Some(best),
+            Holder::Call(_) => false,
+        };
+        if self.in_flight() == 1 {
+            Method::Single
+        } else if same_process == Some(best) {
+            Method::Process
+        } else if echoes.iter().any(|echo| echo.factor > 0.0 && echoed(echo)) {
+            Method::Echo
+        } else if shares.only() {
+            Method::Stage
+        } else {
+            Method::Learned
         }
-        if echoes
-            .iter()
-            .any(|echo| self.slot_of(echo.holder) == Some(Holder::Request(best)))
-        {
-            return Method::Echo;
-        }
-        if same_process == Some(best) {
-            return Method::Process;
-        }
-        Method::Learned
     }
 
-    /// Passes on the last words, and learns from them.
+    /// Says the last words that are due, and learns from what they are about.
     fn settle(&mut self, now: Nanos) {
-        let mut words: Vec<Settled> = Vec::new();
-        self.joint
-            .settle(now, &mut self.model, now.saturating_sub(WINDOW_MAX), |settled| {
-                words.push(settled);
-            });
-        for Settled { call, shares } in words {
+        let late = now.saturating_sub(WINDOW_MAX);
+        for Settled { call, shares } in self.joint.settle(now, &mut self.model, late) {
             let Some(Some(asked)) = self.asked.get_mut(call) else {
                 continue;
             };
-            if asked.in_flight > 0 {
-                self.background.orphan(asked.callee, shares.none);
-            }
-            let others = asked.in_flight.saturating_sub(1).max(1) as f64;
-            let weight = others.powi(-2);
-            for said in &asked.echoes {
-                let right = shares.of.get(said.of).copied().unwrap_or_default();
-                self.echoes.learn(said.places, right, said.blind, weight);
-            }
-            if let Some(same) = asked.same_process {
-                self.owners
-                    .learn(shares.of.get(same).copied().unwrap_or_default());
-            }
-            let Some(known_by) = asked.open.take() else {
-                continue;
-            };
+            let open = asked.open.take();
             let same_process = asked.same_process;
-            let link = self.last_word(&shares, same_process);
-            if self.resolved.len() < RESOLVED_MAX {
+            self.learn(call, &shares);
+            if let Some(known_by) = open
+                && self.resolved.len() < RESOLVED_MAX
+            {
+                let link = self.last_word(&shares, same_process);
                 self.resolved.push_back(Resolved { call: known_by, link });
             }
         }
     }
 
+    fn learn(&mut self, call: usize, shares: &Shares) {
+        let Some(Some(asked)) = self.asked.get(call) else {
+            return;
+        };
+        if asked.in_flight > 0 {
+            self.background.orphan(asked.callee, shares.none);
+        }
+        // in a crowd, what the hypotheses say is a weak witness
+        let crowd = asked.in_flight.saturating_sub(1).max(1) as f64;
+        for said in &asked.said {
+            self.echoes
+                .learn(said.places, shares.share(said.of), said.blind, crowd.powi(-2));
+        }
+        if let Some(same) = asked.same_process.filter(|_| !asked.withheld) {
+            self.owners.learn(shares.share(same));
+        }
+        if let Some((guess, doubt)) = asked.guess {
+            let right = match asked.certain {
+                Some(certain) => f64::from(u8::from(certain == guess)),
+                None => shares.share(guess),
+            };
+            self.online.learn(doubt, right);
+        }
+        if let Some(certain) = asked.certain.filter(|_| asked.withheld && asked.in_flight > 1) {
+            let (best, share) = shares.best();
+            let doubt = cautious(share * (1.0 - shares.lost), self.experience(best));
+            self.deferred.learn(doubt, f64::from(u8::from(certain == best)));
+        }
+    }
+
     fn last_word(&self, shares: &Shares, same_process: Option<usize>) -> Result<Link<P>, Unknown> {
         let (best, share) = shares.best();
-        if shares.none > share {
+        let followed = self.followed.get(best).and_then(Option::as_ref);
+        let Some(followed) = followed.filter(|_| share > shares.none) else {
             return Err(Unknown::Background);
-        }
-        let parent = self.parent(best).ok_or(Unknown::Ambiguous)?;
-        let confidence = cautious(share * (1.0 - shares.lost), self.experience(best));
-        if same_process == Some(best) && self.owners.is_exact() && share > 0.99 {
-            return Ok(Link {
-                parent,
-                certainty: Certainty::Exact,
-                method: Method::Process,
-            });
-        }
-        if confidence >= self.settings.threshold && confidence > 0.0 {
-            return Ok(Link {
-                parent,
-                certainty: Certainty::Inferred(confidence),
-                method: Method::Joint,
-            });
-        }
-        Err(if shares.lost > 0.5 {
-            Unknown::Budget
+        };
+        let doubt = cautious(share * (1.0 - shares.lost), self.experience(best));
+        let confidence = self.deferred.confidence(doubt * self.online.overconfidence());
+        let (certainty, method) = if same_process == Some(best) && self.owners.is_exact() && share > PLAIN {
+            (Certainty::Exact, Method::Process)
+        } else if confidence >= self.settings.threshold && confidence > 0.0 {
+            (Certainty::Inferred(confidence), Method::Joint)
+        } else if shares.lost > LOST_MAX {
+            return Err(Unknown::Budget);
         } else {
-            Unknown::Ambiguous
+            return Err(Unknown::Ambiguous);
+        };
+        Ok(Link {
+            parent: followed.parent,
+            certainty,
+            method,
         })
     }
 
-    /// Time goes by.
+    /// Time goes by; never backwards.
     fn pass(&mut self, now: Nanos) -> Nanos {
         self.now = self.now.max(now);
         let in_flight = self.in_flight();
@@ -518,6 +585,7 @@ impl<P: Copy, C> Engine<P, C> {
         self.now
     }
 
+    /// A place for a request, unless there are too many.
     fn room(&mut self) -> Option<usize> {
         if let Some(place) = self.vacant.pop() {
             return Some(place);
@@ -530,55 +598,67 @@ impl<P: Copy, C> Engine<P, C> {
     }
 
     fn followed_as(&self, request: &Request) -> Option<usize> {
-        self.requests.get(request.0?)?.as_ref()?.followed
+        self.followed_at(request.0?)
+    }
+
+    fn followed_at(&self, place: usize) -> Option<usize> {
+        self.requests.get(place)?.as_ref()?.followed.number()
     }
 
     fn asked_as(&self, call: &Call) -> Option<usize> {
-        let (slot, number) = call.0?;
-        let asked = self.asked.get(slot)?.as_ref()?;
-        (asked.number == number).then_some(slot)
+        let (call, number) = call.0?;
+        let asked = self.asked.get(call)?.as_ref()?;
+        (asked.number == number).then_some(call)
     }
 
-    fn parent(&self, followed: usize) -> Option<P> {
-        Some(self.followed.get(followed)?.as_ref()?.parent)
+    fn link(&self, place: usize, certainty: Certainty, method: Method) -> Decision<P> {
+        match self.parents.get(place) {
+            Some(Some(parent)) => Decision::Link(Link {
+                parent: *parent,
+                certainty,
+                method,
+            }),
+            _ => Decision::Unknown(Unknown::TooMany),
+        }
     }
 
+    /// How many requests of a followed one's kind were learned from.
     fn experience(&self, followed: usize) -> f64 {
-        let route = self
-            .followed
-            .get(followed)
-            .and_then(|followed| followed.as_ref().map(|f| f.route));
-        route.map_or(0.0, |route| self.model.experience(route))
+        match self.followed.get(followed) {
+            Some(Some(followed)) => self.model.experience(followed.route),
+            _ => 0.0,
+        }
     }
 
-    fn in_flight_mask(&self) -> u64 {
-        self.requests
+    /// The followed requests in flight, one bit each.
+    fn followed_in_flight(&self) -> u64 {
+        let followed = self
+            .requests
             .iter()
             .flatten()
-            .filter_map(|held| held.followed)
-            .fold(0, |mask, slot| mask | 1 << (slot % REQUESTS))
+            .filter_map(|held| held.followed.number());
+        followed.fold(0, |set, followed| set | bit(followed))
     }
 
-    /// The application itself says which trace a call belongs to.
-    fn forwarded(&self, trace: Trace, hints: &mut Hints) -> Decision<P> {
-        let mut parents = Vec::new();
-        for held in self.requests.iter().flatten() {
-            if held.trace == trace {
-                parents.push(held);
-            } else if let Some(hint) = held.followed.and_then(|slot| hints.of.get_mut(slot)) {
-                *hint = IMPOSSIBLE;
-            }
+    /// The requests in flight that are part of the trace into which the application itself put a call.
+    fn forwarded(&self, trace: Trace) -> Parents {
+        let mut parents = Parents::None;
+        for (place, held) in self.requests.iter().enumerate() {
+            let Some(held) = held.as_ref().filter(|held| held.trace == trace) else {
+                continue;
+            };
+            let followed = held.followed.number().map_or(0, bit);
+            parents = match parents {
+                Parents::None => Parents::One { place, followed },
+                Parents::One { followed: others, .. } | Parents::Several(others) => {
+                    Parents::Several(others | followed)
+                }
+            };
         }
-        if !parents.is_empty() {
-            hints.none = IMPOSSIBLE;
-        }
-        match parents.as_slice() {
-            [only] => link(only.parent, Certainty::Exact, Method::Propagated),
-            [] => Decision::Unknown(Unknown::Background),
-            _ => Decision::Unknown(Unknown::Ambiguous),
-        }
+        parents
     }
 
+    /// What the values of a call say.
     fn heard(&mut self, tokens: &[Token]) -> Vec<Echo> {
         let mut echoes = Vec::new();
         self.echoes.heard(tokens, |echo| {
@@ -589,100 +669,120 @@ impl<P: Copy, C> Engine<P, C> {
         echoes
     }
 
+    /// Of which followed request they say it.
     fn said(&self, echoes: &[Echo], blind: &Shares) -> Vec<Said> {
         let said = echoes.iter().filter_map(|echo| {
-            let of = match self.slot_of(echo.holder)? {
-                Holder::Request(of) => of,
+            let of = match echo.holder {
+                Holder::Request(place) => self.followed_at(place)?,
                 Holder::Call(call) => self.joint.likely_parent(call)?,
             };
-            let blind = blind.of.get(of).copied()?;
             Some(Said {
                 places: echo.places,
                 of,
-                blind,
+                blind: blind.share(of),
             })
         });
         said.collect()
     }
 
-    fn hint_echoes(&self, echoes: &[Echo], hints: &mut Hints) {
+    fn hints(&self, echoes: &[Echo], same_process: Option<usize>) -> Hints {
+        let mut hints = Hints::none();
         for echo in echoes {
-            match self.slot_of(echo.holder) {
-                Some(Holder::Request(slot)) => {
-                    if let Some(hint) = hints.of.get_mut(slot) {
-                        *hint += echo.factor;
+            match echo.holder {
+                Holder::Request(place) => {
+                    if let Some(followed) = self.followed_at(place) {
+                        hints.add(followed, if echo.exact { EXACT } else { echo.factor });
                     }
                 }
-                Some(Holder::Call(call)) => hints.like = Some((call, echo.factor)),
-                None => {}
+                Holder::Call(call) => hints.like = Some((call, echo.factor)),
+            }
+        }
+        if let Some(same) = same_process {
+            hints.add(same, self.owners.factor());
+        }
+        hints
+    }
+
+    /// The followed request that is a call's parent for certain.
+    fn certain(
+        &self,
+        forwarded: Option<Parents>,
+        echoes: &[Echo],
+        same_process: Option<usize>,
+    ) -> Option<usize> {
+        match forwarded {
+            Some(Parents::One { place, .. }) => self.followed_at(place),
+            Some(_) => None,
+            None => {
+                let echoed = self.exact_echo(echoes);
+                let echoed = echoed.and_then(|place| self.followed_at(place));
+                echoed.or(same_process.filter(|_| self.owners.is_exact()))
             }
         }
     }
 
-    /// The same holder, by the numbers of [`Joint`].
-    fn slot_of(&self, holder: Holder) -> Option<Holder> {
-        match holder {
-            Holder::Request(place) => {
-                let followed = self.requests.get(place)?.as_ref()?.followed?;
-                Some(Holder::Request(followed))
-            }
-            Holder::Call(slot) => Some(Holder::Call(slot)),
-        }
-    }
-
-    /// The request that a value points to which almost never lies, and its number if it is followed.
-    fn exact_echo(&self, echoes: &[Echo], blind: Option<&Shares>) -> Option<(P, Option<usize>)> {
-        let mut found: Option<(usize, P, Option<usize>)> = None;
+    /// The request to which values point that almost never lie, unless they contradict each other.
+    fn exact_echo(&self, echoes: &[Echo]) -> Option<usize> {
+        let mut found = None;
         for echo in echoes.iter().filter(|echo| echo.exact) {
             let Holder::Request(place) = echo.holder else {
                 continue;
             };
-            let held = self.requests.get(place)?.as_ref()?;
-            let absurd = match (blind, held.followed) {
-                (Some(blind), Some(slot)) => blind.of.get(slot).is_none_or(|share| *share < ABSURD),
-                _ => false,
-            };
-            if absurd || found.is_some_and(|(known, ..)| known != place) {
+            if found.is_some_and(|found| found != place) {
                 return None;
             }
-            found = Some((place, held.parent, held.followed));
+            found = Some(place);
         }
-        found.map(|(_, parent, followed)| (parent, followed))
+        found
     }
 
-    fn same_process(&self, process: Option<Process>) -> Option<usize> {
-        self.only_one_with(process, self.in_flight_mask())
-    }
-
+    /// The only one of these followed requests that has the same process, if the others have others.
     fn only_one_with(&self, process: Option<Process>, among: u64) -> Option<usize> {
         let process = process?;
         let mut only = None;
         let mut others = false;
-        for (slot, followed) in self.followed.iter().enumerate() {
-            if among & (1 << (slot % REQUESTS)) == 0 {
+        for (number, followed) in self.followed.iter().enumerate() {
+            let Some(followed) = followed.as_ref().filter(|_| among & bit(number) != 0) else {
                 continue;
-            }
-            let Some(followed) = followed else { continue };
-            match followed.process {
-                None => return None,
-                Some(owner) if owner != process => others = true,
-                Some(_) if only.is_some() => return None,
-                Some(_) => only = Some(slot),
+            };
+            if followed.process? != process {
+                others = true;
+            } else if only.is_some() {
+                return None;
+            } else {
+                only = Some(number);
             }
         }
         only.filter(|_| others)
     }
 }
 
-fn link<P>(parent: P, certainty: Certainty, method: Method) -> Decision<P> {
-    Decision::Link(Link {
-        parent,
-        certainty,
-        method,
-    })
+/// The requests in flight of one trace, those of them that are followed as one bit each.
+#[derive(Clone, Copy, Debug)]
+enum Parents {
+    None,
+    One { place: usize, followed: u64 },
+    Several(u64),
 }
 
-/// Puts something at a place, which is at most [`CALLS`] or as many requests as may be held.
+/// Nobody else can be the parent. If nobody is, the call began a trace of its own, and may be anyone's.
+fn only(parents: Parents) -> Hints {
+    let mut hints = Hints::none();
+    let (Parents::One { followed, .. } | Parents::Several(followed)) = parents else {
+        return hints;
+    };
+    hints.none = IMPOSSIBLE;
+    for request in (0..REQUESTS).filter(|request| followed & bit(*request) == 0) {
+        hints.add(request, IMPOSSIBLE);
+    }
+    hints
+}
+
+fn bit(number: usize) -> u64 {
+    if number < REQUESTS { 1 << number } else { 0 }
+}
+
+/// Puts something at a place, of which there are bounded many.
 fn put<T>(places: &mut Vec<Option<T>>, place: usize, what: T) {
     if places.len() <= place {
         places.resize_with(place.saturating_add(1), || None);

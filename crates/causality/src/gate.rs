@@ -78,6 +78,11 @@ impl Gate {
         first
     }
 
+    /// It will not be known when a call is over.
+    pub(crate) fn lose(&mut self) {
+        self.open = self.open.saturating_sub(1);
+    }
+
     /// A call is over.
     pub(crate) fn over(&mut self, now: Nanos) {
         if self.is_shut() {

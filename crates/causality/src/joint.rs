@@ -18,7 +18,7 @@ use crate::hypothesis::{GONE, Hypothesis, largest, merge};
 use crate::model::{Model, Next};
 use crate::order::Order;
 use crate::shares::{Hints, REQUESTS, Shares};
-use crate::split::{Child, HOPELESS, Leaving, requests, split};
+use crate::split::{Child, HOPELESS, Situation, Split, requests, split};
 use crate::story::{self, Followed, Made, Moment};
 use crate::workers::Workers;
 
@@ -27,10 +27,13 @@ pub(crate) const CALLS: usize = 250;
 
 /// The most hypotheses, and the most states of requests that are looked at for one decision.
 const HYPOTHESES: usize = 128;
-const LOOKS: usize = 512;
+const LOOKS: usize = 400;
 
 /// So many hypotheses there may be however many requests are in flight.
 const HYPOTHESES_MIN: usize = 4;
+
+/// A request whose response takes longer than this, in nanoseconds, is taken for a stream, and not followed to its end.
+const STREAM: Nanos = 1_000_000_000;
 
 /// Hypotheses with less than this share of the weight teach nothing.
 const WORTH_LEARNING: f64 = 0.02;
@@ -41,17 +44,31 @@ pub(crate) struct Settled {
     pub(crate) shares: Shares,
 }
 
-/// What is said of a call when it leaves.
-pub(crate) struct Asked {
+/// A call that leaves.
+pub(crate) struct Leave<'a> {
+    pub(crate) now: Nanos,
+    pub(crate) callee: Callee,
+    /// What else is known of its parent.
+    pub(crate) hints: &'a Hints,
+    /// How many background calls of its kind there are for each nanosecond.
+    pub(crate) background: f64,
+    /// Whether it may be of a request that is not followed.
+    pub(crate) hidden: bool,
+}
+
+/// What is said of it.
+pub(crate) struct Left {
     pub(crate) call: usize,
-    /// By what the requests are doing alone.
+    /// Whose it is, by what the requests are doing alone, and with the hints.
     pub(crate) blind: Shares,
-    /// With the hints.
     pub(crate) shares: Shares,
+    /// The share of weight that was dropped for want of room.
+    pub(crate) lost: f64,
 }
 
 #[derive(Debug)]
 pub(crate) struct Joint {
+    calls_max: usize,
     requests: Vec<Option<Followed>>,
     calls: Vec<Option<Made>>,
     /// Best first, as of the last time that they were brought up to date. There is always one.
@@ -70,8 +87,10 @@ pub(crate) struct Joint {
 }
 
 impl Joint {
-    pub(crate) fn new() -> Self {
+    /// Follows so many calls at a time, and [`CALLS`] at most.
+    pub(crate) fn new(calls_max: usize) -> Self {
         Self {
+            calls_max: calls_max.min(CALLS),
             requests: Vec::new(),
             calls: Vec::new(),
             hypotheses: vec![Hypothesis::default()],
@@ -153,60 +172,63 @@ impl Joint {
     }
 
     /// A call leaves. Whose it is, as far as can be known now, unless too many calls are followed.
-    pub(crate) fn call(
-        &mut self,
-        now: Nanos,
-        model: &Model,
-        callee: Callee,
-        hints: &Hints,
-        background: f64,
-    ) -> Option<Asked> {
-        let at = self.moment(now);
-        let call = vacant(&mut self.calls, CALLS)?;
+    pub(crate) fn call(&mut self, model: &Model, leave: &Leave<'_>) -> Option<Left> {
+        let at = self.moment(leave.now);
+        let call = vacant(&mut self.calls, self.calls_max)?;
         let running = self.set_of(|request| request.ended.is_none());
-        let leaving = Leaving {
-            now,
-            callee,
-            hints,
-            background,
+        let most = LOOKS / (running.count_ones() as usize).max(1);
+        let most = most.clamp(HYPOTHESES_MIN, HYPOTHESES);
+        self.drop_beyond(most);
+        let situation = Situation {
+            now: leave.now,
+            callee: leave.callee,
+            hints: leave.hints,
+            background: leave.background,
             opened: self.gate.opened(),
             shut: self.gate.is_shut(),
             running,
             waiting: self.set_of(|request| request.waits),
         };
-        let most = LOOKS / (running.count_ones() as usize).max(1);
-        let most = most.clamp(HYPOTHESES_MIN, HYPOTHESES);
-        self.drop_beyond(most);
-        let asked = split(
+        let Split {
+            blind,
+            shares,
+            places,
+            lost,
+        } = split(
             &mut self.hypotheses,
             &mut self.children,
             most,
             model,
             &self.order,
-            &leaving,
+            &situation,
         );
-        self.grow(call, now, callee);
+        self.grow(call, leave.now, leave.callee);
         self.unlearn |= self.gate.called();
         let active = self.hypotheses.first().map_or(0, Hypothesis::active);
         self.workers.learn(active, self.arrivals.len());
         for made in self.calls.iter_mut().flatten() {
-            made.lost = 1.0 - (1.0 - made.lost) * (1.0 - asked.lost);
+            made.lost = 1.0 - (1.0 - made.lost) * (1.0 - lost);
         }
         let made = Made {
-            callee,
+            callee: leave.callee,
             at,
             answered: None,
             complete: None,
             settled: false,
-            lost: asked.lost,
-            in_flight: running.count_ones(),
-            places: asked.places,
+            lost,
+            suspects: if leave.hidden {
+                None
+            } else {
+                Some(running.count_ones())
+            },
+            places,
         };
         set(&mut self.calls, call, Some(made));
-        Some(Asked {
+        Some(Left {
             call,
-            blind: asked.blind,
-            shares: asked.shares,
+            blind,
+            shares,
+            lost,
         })
     }
 
@@ -259,18 +281,25 @@ impl Joint {
         Some(best.parent(call)).filter(|parent| *parent < REQUESTS)
     }
 
+    /// No longer follows requests whose responses have been under way for long; which.
+    pub(crate) fn let_go(&mut self, now: Nanos) -> u64 {
+        let streams = self.set_of(|request| {
+            let responded = request.responded.filter(|_| request.ended.is_none());
+            responded.is_some_and(|responded| now.saturating_sub(responded.at) > STREAM)
+        });
+        for request in requests(streams) {
+            self.end(now, request);
+        }
+        streams
+    }
+
     /// Says the last word on calls of which nothing more can be found out, and learns from requests of whose calls that
     /// is true. Calls made before `late` are settled in any case.
-    pub(crate) fn settle(
-        &mut self,
-        now: Nanos,
-        model: &mut Model,
-        late: Nanos,
-        mut say: impl FnMut(Settled),
-    ) {
+    pub(crate) fn settle(&mut self, now: Nanos, model: &mut Model, late: Nanos) -> Vec<Settled> {
         let running = self.set_of(|request| request.ended.is_none());
         self.bring_up_to(now, model, running);
         let suspects: Vec<u64> = (0..self.calls.len()).map(|call| self.suspects(call)).collect();
+        let mut words = Vec::new();
         for (call, suspects) in suspects.iter().enumerate() {
             let Some(Some(made)) = self.calls.get(call) else {
                 continue;
@@ -284,7 +313,7 @@ impl Joint {
             if let Some(Some(made)) = self.calls.get_mut(call) {
                 made.settled = true;
             }
-            say(Settled { call, shares });
+            words.push(Settled { call, shares });
         }
         if std::mem::take(&mut self.unlearn) {
             model.unlearn();
@@ -292,7 +321,8 @@ impl Joint {
         for request in 0..self.requests.len() {
             self.learn_from(model, request, &suspects);
         }
-        self.forget(&suspects);
+        self.forget(&suspects, late);
+        words
     }
 
     fn moment(&mut self, at: Nanos) -> Moment {
@@ -523,7 +553,7 @@ impl Joint {
     }
 
     /// Frees what nothing depends on any more, and makes one of hypotheses that have become the same.
-    fn forget(&mut self, suspects: &[u64]) {
+    fn forget(&mut self, suspects: &[u64], late: Nanos) {
         let unlearned = self.set_of(|request| !request.learned);
         let mut held = 0;
         let mut freed = false;
@@ -531,9 +561,13 @@ impl Joint {
             let Some(Some(made)) = self.calls.get(call) else {
                 continue;
             };
-            if !made.settled || made.complete.is_none() || suspects & unlearned != 0 {
+            let over = made.complete.is_some() || made.at.at < late;
+            if !made.settled || !over || suspects & unlearned != 0 {
                 held |= suspects;
                 continue;
+            }
+            if made.complete.is_none() {
+                self.gate.lose();
             }
             freed = true;
             set(&mut self.calls, call, None);

@@ -46,6 +46,11 @@ impl Shares {
         self.of.get(request).copied().unwrap_or_default()
     }
 
+    /// Whether no other is possible.
+    pub(crate) fn only(&self) -> bool {
+        self.none == 0.0 && self.of.iter().filter(|share| **share > 0.0).count() == 1
+    }
+
     /// The most probable parent.
     pub(crate) fn best(&self) -> (usize, f64) {
         let mut best = (0, 0.0);

@@ -17,7 +17,7 @@ const WAITS: f64 = -5.0;
 const READY: f64 = 0.3;
 
 /// A call, and all that is known when it leaves.
-pub(crate) struct Leaving<'a> {
+pub(crate) struct Situation<'a> {
     pub(crate) now: Nanos,
     pub(crate) callee: Callee,
     pub(crate) hints: &'a Hints,
@@ -66,15 +66,15 @@ struct Look {
 }
 
 impl Look {
-    fn at(doing: &Doing, model: &Model, leaving: &Leaving<'_>, waits: bool) -> Self {
+    fn at(doing: &Doing, model: &Model, situation: &Situation<'_>, waits: bool) -> Self {
         let outlook = model.outlook(
-            &doing.behind(leaving.opened),
-            Next::Call(leaving.callee),
-            leaving.now,
+            &doing.behind(situation.opened),
+            Next::Call(situation.callee),
+            situation.now,
         );
         let density = outlook.density.max(1e-30).ln();
         let waits = waits && !doing.has_acted();
-        let held_up = waits || leaving.shut || leaving.opened > doing.since;
+        let held_up = waits || situation.shut || situation.opened > doing.since;
         Self {
             doing: *doing,
             density: if waits { WAITS + density } else { density },
@@ -91,7 +91,7 @@ pub(crate) fn split(
     most: usize,
     model: &Model,
     order: &Order,
-    leaving: &Leaving<'_>,
+    situation: &Situation<'_>,
 ) -> Split {
     children.clear();
     let mut queues = Vec::with_capacity(hypotheses.len());
@@ -100,8 +100,8 @@ pub(crate) fn split(
         queues.push((Nanos::MAX, 0_u32));
     }
     let mut looks: Vec<Look> = Vec::new();
-    for request in requests(leaving.running) {
-        let waits = leaving.waiting & (1 << request) != 0;
+    for request in requests(situation.running) {
+        let waits = situation.waiting & (1 << request) != 0;
         looks.clear();
         for ((of, hypothesis), queue) in hypotheses.iter_mut().enumerate().zip(&mut queues) {
             let Some(doing) = hypothesis.doing(request) else {
@@ -110,7 +110,7 @@ pub(crate) fn split(
             let look = match looks.iter().rev().find(|look| look.doing == *doing) {
                 Some(look) => *look,
                 None => {
-                    let look = Look::at(doing, model, leaving, waits);
+                    let look = Look::at(doing, model, situation, waits);
                     looks.push(look);
                     look
                 }
@@ -119,11 +119,11 @@ pub(crate) fn split(
                 queue.0 = queue.0.min(doing.ready);
                 queue.1 = queue.1.saturating_add(1);
             }
-            let like = match leaving.hints.like {
+            let like = match situation.hints.like {
                 Some((call, factor)) if hypothesis.parent(call) == request => factor,
                 _ => 0.0,
             };
-            let hint = like + leaving.hints.of.get(request).copied().unwrap_or_default();
+            let hint = like + situation.hints.of.get(request).copied().unwrap_or_default();
             hypothesis.now += look.idle;
             children.push(Child {
                 weight: hypothesis.weight + look.density + hint,
@@ -135,12 +135,12 @@ pub(crate) fn split(
             });
         }
     }
-    let none = leaving.background.max(1e-30).ln() + leaving.hints.none;
+    let none = situation.background.max(1e-30).ln() + situation.hints.none;
     for (of, hypothesis) in hypotheses.iter().enumerate() {
         children.push(Child {
             weight: hypothesis.weight + none,
             now: none,
-            hint: leaving.hints.none,
+            hint: situation.hints.none,
             of,
             parent: NONE,
             jump: Jump::meaningless(),

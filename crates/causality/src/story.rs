@@ -55,14 +55,14 @@ pub(crate) struct Made {
     pub(crate) settled: bool,
     /// The share of weight that was dropped for want of room since it was made.
     pub(crate) lost: f64,
-    /// How many requests were in flight when it was made.
-    pub(crate) in_flight: u32,
+    /// How many requests were in flight when it was made; none if there were some that are not followed.
+    pub(crate) suspects: Option<u32>,
     /// Where each request stood in the queue when it was made.
     pub(crate) places: Places,
 }
 
 /// Has the model learn from a request's story with these calls as its own. It counts less the more requests there were in
-/// flight, and so the more others there were whose calls these may have been.
+/// flight, and so the more others there were whose calls these may have been; and not at all if one was not followed.
 pub(crate) fn learn<'a>(
     model: &mut Model,
     followed: &Followed,
@@ -79,19 +79,22 @@ pub(crate) fn learn<'a>(
         Ended,
     }
     let mut story: Vec<(Moment, Did)> = Vec::new();
-    let mut in_flight = Vec::new();
+    let (mut suspects, mut count) = (0.0, 0.0);
     story.extend(followed.body.map(|moment| (moment, Did::Body)));
     story.extend(followed.taken_up.map(|moment| (moment, Did::TakenUp)));
     story.extend(followed.responded.map(|moment| (moment, Did::Responded)));
     story.extend(followed.ended.map(|moment| (moment, Did::Ended)));
     for made in calls {
-        in_flight.push(f64::from(made.in_flight));
+        let Some(at_a_time) = made.suspects else {
+            return;
+        };
+        suspects += f64::from(at_a_time);
+        count += 1.0;
         story.push((made.at, Did::Call(made.callee)));
         story.extend(made.answered.map(|moment| (moment, Did::Answered)));
         story.extend(made.complete.map(|moment| (moment, Did::Complete)));
     }
-    let others = in_flight.iter().sum::<f64>() / in_flight.len().max(1) as f64;
-    let weight = (probability / others.max(1.0)) as f32;
+    let weight = (probability / f64::max(suspects / f64::max(count, 1.0), 1.0)) as f32;
     story.sort_unstable_by_key(|(moment, _)| *moment);
 
     let mut doing = Doing::begun(followed.begun.at, followed.route);

@@ -38,7 +38,7 @@ async fn operations(State(store): Kept, RawQuery(query): RawQuery) -> Answer {
     let mut params = Params::new(query.as_deref());
     let service = params.required("service");
     let kind = params.text("span_kind");
-    params.finish().map_err(bad)?;
+    params.finish()?;
     let operations = store.operations(&service).await?;
     let named: Vec<_> = operations
         .iter()
@@ -52,7 +52,7 @@ async fn operations(State(store): Kept, RawQuery(query): RawQuery) -> Answer {
 async fn search(State(store): Kept, RawQuery(query): RawQuery) -> Answer {
     let mut params = Params::new(query.as_deref());
     let query = params.search_v3();
-    params.finish().map_err(bad)?;
+    params.finish()?;
     let found = store.search(&query).await?;
     let ids: Vec<_> = found.iter().map(|summary| summary.trace_id).collect();
     Ok(spans(&store.traces(&ids).await?))
@@ -62,7 +62,7 @@ async fn trace(State(store): Kept, Path(id): Path<String>, RawQuery(query): RawQ
     let id = trace_id(&id).map_err(|what| Refused(StatusCode::BAD_REQUEST, format!("trace_id: {what}")))?;
     let mut params = Params::new(query.as_deref());
     let window = params.window_v3(false);
-    params.finish().map_err(bad)?;
+    params.finish()?;
     let mut found = store.traces(&[id]).await?;
     found.retain(|trace| within(trace, &window));
     if found.is_empty() {
@@ -85,8 +85,10 @@ fn answer(json: &Value) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], json.to_string()).into_response()
 }
 
-fn bad(refused: super::Refused) -> Refused {
-    Refused(StatusCode::BAD_REQUEST, refused.to_string())
+impl From<super::Refused> for Refused {
+    fn from(refused: super::Refused) -> Self {
+        Self(StatusCode::BAD_REQUEST, refused.to_string())
+    }
 }
 
 impl From<StoreError> for Refused {

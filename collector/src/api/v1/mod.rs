@@ -26,6 +26,7 @@ use span::TraceId;
 use self::answer::{Refused, answer};
 use self::ask::Asked;
 use self::search::Search;
+use crate::analysis::link;
 use crate::analysis::reading::Reading;
 use crate::query::Query;
 use crate::sources::Sources;
@@ -92,13 +93,22 @@ async fn find(store: &dyn Store, mut query: Query, now: u64) -> Answer {
     Ok(answer(&found::page(&found, next, now)))
 }
 
-async fn trace(State(Sources { store, .. }): Shared, Path(id): Path<String>) -> Answer {
-    let trace = one(&*store, &id).await?;
-    Ok(answer(&trace::whole(
-        trace.id,
-        &Reading::new(&trace.spans),
-        time::now(),
-    )))
+async fn trace(
+    State(Sources { store, .. }): Shared,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Answer {
+    let mut asked = Asked::new(query.as_deref());
+    let all = asked
+        .choice("links", &[("all", true), ("exact", false)])
+        .unwrap_or(true);
+    asked.finish(Ok(()))?;
+    let mut trace = one(&*store, &id).await?;
+    if !all {
+        link::cut_inferred(&mut trace.spans);
+    }
+    let reading = Reading::new(&trace.spans);
+    Ok(answer(&trace::whole(trace.id, &reading, time::now())))
 }
 
 /// The trace of that id.

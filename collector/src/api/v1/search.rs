@@ -411,7 +411,7 @@ mod tests {
                 prop_assert!(!query.start.is_empty() && !query.duration.is_empty());
                 prop_assert!((1..=LIMITS.0).contains(&query.limit));
             }
-            let body = format!("{{{:?}: {:?}}}", name, value);
+            let body = format!("{{{name:?}: {value:?}}}");
             if let Ok(search) = Search::from_body(body.as_bytes()) {
                 drop(search.query(NOW));
             }

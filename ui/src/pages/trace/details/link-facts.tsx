@@ -27,7 +27,8 @@ export function LinkFacts({ view, index, span }: { view: View; index: number; sp
         <>
           <dt>Way up</dt>
           <dd>
-            {percent(wayUp)} <span className="muted">that every link from here to the beginning is right</span>
+            {percent(wayUp)}{' '}
+            <span className="muted">that every link from here to the beginning is right</span>
           </dd>
         </>
       )}
