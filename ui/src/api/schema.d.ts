@@ -373,7 +373,7 @@ export interface components {
             start: components["schemas"]["Instant"];
             end: components["schemas"]["Instant"];
         };
-        /** @description Calls counted in a window. Percentiles are those of a histogram, at most 3 percent off; null without calls. */
+        /** @description Calls counted in a window. Percentiles are those of a histogram, to 3 percent (6 where durations differ a hundredfold); null without calls. */
         Stats: {
             calls: number;
             /** @description Calls per second. */
@@ -1110,7 +1110,10 @@ export interface operations {
     };
     trace: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description With `exact`, spans whose parent was inferred stand without it, each the root of its own part. */
+                links?: "all" | "exact";
+            };
             header?: never;
             path: {
                 traceId: components["parameters"]["traceId"];
@@ -1432,6 +1435,7 @@ export interface operations {
                     "application/json": components["schemas"]["Ingest"];
                 };
             };
+            400: components["responses"]["BadRequest"];
             503: components["responses"]["Unavailable"];
         };
     };

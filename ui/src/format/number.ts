@@ -33,6 +33,12 @@ export function percent(share: number): string {
   return value < 10 || value > 90 ? `${value.toFixed(1)} %` : `${value.toFixed(0)} %`;
 }
 
+/** A confidence: `≈ 97.0 %`, `>99.9 %`. */
+export function sure(share: number): string {
+  const text = percent(share);
+  return /^[<>]/.test(text) ? text : `≈ ${text}`;
+}
+
 export function bytes(value: number): string {
   for (const [size, unit] of [
     [2 ** 30, 'GiB'],

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { confidence, errors, responsible } from './blame.ts';
+import { blame, confidence, errors, failure } from './blame.ts';
 import { failed, linked, span, trace } from './fixture.ts';
 import { buildTree } from './tree.ts';
 
@@ -11,7 +11,7 @@ test('the failure to look at is the one that no failure below explains', () => {
     span({ ...failed, parent: 1, duration: 80 }),
     span({ parent: 2, duration: 70 }),
   ]);
-  expect(responsible(it, buildTree(it.spans))).toEqual({ span: 2, why: 'failed' });
+  expect(blame(it, buildTree(it.spans)).failed).toBe(2);
 });
 
 test('of several failures it is the one that the trace waited for', () => {
@@ -21,10 +21,10 @@ test('of several failures it is the one that the trace waited for', () => {
       criticalPath: [{ span: 2, offset: 0, duration: 5 }],
     },
   );
-  expect(responsible(it, buildTree(it.spans))?.span).toBe(2);
+  expect(blame(it, buildTree(it.spans)).failed).toBe(2);
 });
 
-test('without failures it is the span that the trace waited for longest', () => {
+test('whatever fails, there is the span that the trace waited for longest', () => {
   const it = trace([span(), span({ parent: 0 }), span({ parent: 0 })], {
     criticalPath: [
       { span: 0, offset: 0, duration: 10 },
@@ -33,7 +33,7 @@ test('without failures it is the span that the trace waited for longest', () => 
       { span: 0, offset: 45, duration: 5 },
     ],
   });
-  expect(responsible(it, buildTree(it.spans))).toEqual({ span: 1, why: 'slow' });
+  expect(blame(it, buildTree(it.spans))).toEqual({ failed: undefined, slowest: 1 });
 });
 
 test('the confidence of a span is the product of all links above it', () => {
@@ -53,4 +53,10 @@ test('errors stand in the order in which they came about, not in which their spa
     span({ ...failed, parent: 0, offset: 10, duration: 20 }),
   ]);
   expect(errors(it)).toEqual([1, 0]);
+});
+
+test('a failed span without a message says the kind of its error', () => {
+  const attributes = [{ key: 'error.type', type: 'string' as const, value: '503' }];
+  expect(failure(span({ ...failed, attributes }))).toBe('no');
+  expect(failure(span({ status: { code: 'error', message: '' }, attributes }))).toBe('503');
 });

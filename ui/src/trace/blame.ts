@@ -2,35 +2,35 @@
 import type { Span, Trace } from '../api/types.ts';
 import { ancestors, type Tree } from './tree.ts';
 
-export interface Responsible {
-  span: number;
-  why: 'failed' | 'slow';
+export interface Blame {
+  /** Where errors begin: of the failed spans without a failed one below, the one that the trace waited for longest. */
+  failed: number | undefined;
+  /** The span that the trace waited for longest. */
+  slowest: number | undefined;
 }
 
 const failed = (span: Span | undefined) => span?.status.code === 'error';
 
-/**
- * In a trace with errors, where they begin: of the failed spans without a failed one below, that on the critical path
- * with the most time of its own. Otherwise the span that the trace waited for longest.
- */
-export function responsible(trace: Trace, tree: Tree): Responsible | undefined {
+export function blame(trace: Trace, tree: Tree): Blame {
   const waited = criticalTimes(trace);
   const origins = trace.spans.flatMap((span, index) => {
     const below = tree.children[index] ?? [];
     return failed(span) && !below.some((child) => failed(trace.spans[child])) ? [index] : [];
   });
-  const weight = (index: number) => waited[index] ?? 0;
   const own = (index: number) => trace.spans[index]?.selfTime ?? 0;
+  const more = (a: number, b: number) => (waited[a] ?? 0) - (waited[b] ?? 0) || own(a) - own(b);
   const worst = (spans: number[]) =>
-    spans.reduce<number | undefined>((best, span) => {
-      if (best === undefined) return span;
-      const more = weight(span) - weight(best) || own(span) - own(best);
-      return more > 0 ? span : best;
-    }, undefined);
-  const origin = worst(origins);
-  if (origin !== undefined) return { span: origin, why: 'failed' };
-  const slowest = worst([...waited.keys()]);
-  return slowest === undefined ? undefined : { span: slowest, why: 'slow' };
+    spans.reduce<number | undefined>(
+      (best, span) => (best === undefined || more(span, best) > 0 ? span : best),
+      undefined,
+    );
+  return { failed: worst(origins), slowest: worst([...waited.keys()]) };
+}
+
+/** What a failed span says went wrong: its message, else the kind of error. */
+export function failure({ status, attributes }: Span): string {
+  const type = attributes.find(({ key }) => key === 'error.type')?.value;
+  return status.message || (typeof type === 'string' ? type : '');
 }
 
 /** Nanoseconds of the critical path that each span took. */

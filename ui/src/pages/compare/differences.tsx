@@ -24,7 +24,7 @@ export function Differences({ comparison }: { comparison: Comparison }) {
   const colours = useMemo(() => hues(operations.map(({ service }) => service)), [operations]);
   const largest = Math.max(1, ...operations.map((line) => Math.abs(difference(line))));
   return (
-    <section className="panel wide" aria-labelledby="differences">
+    <section className="panel wide" tabIndex={0} aria-labelledby="differences">
       <h2 id="differences">Where they differ</h2>
       <table className="differences">
         <thead>

@@ -13,7 +13,7 @@ export function Calls({ graph }: { graph: Pick<Graph, 'nodes' | 'edges'> }) {
   );
   const name = (id: string) => graph.nodes.find((node) => node.id === id)?.name ?? id;
   return (
-    <section className="panel wide" aria-labelledby="calls">
+    <section className="panel wide" tabIndex={0} aria-labelledby="calls">
       <h2 id="calls">Calls</h2>
       <table>
         <thead>

@@ -66,7 +66,7 @@ export function Drawing({ graph, colours, focus, text, onFocus }: Props) {
       </div>
       <svg
         viewBox={`0 0 ${placed.width} ${placed.height}`}
-        style={{ height: Math.min(TALLEST, placed.height), maxWidth: placed.width }}
+        style={{ maxHeight: TALLEST, maxWidth: placed.width }}
         role="group"
         aria-label="Services and their calls"
         onPointerDown={(event) => (drag.current = { x: event.clientX, y: event.clientY })}

@@ -1,7 +1,7 @@
 import type { Counted, Propagation, Workload } from '../../api/types.ts';
 import { Badge } from '../../design/badge.tsx';
 import { LinkShares } from '../../design/link-shares.tsx';
-import { count, percent } from '../../format/number.ts';
+import { count, sure } from '../../format/number.ts';
 import { ago } from '../../format/time.ts';
 import { href } from '../../url/href.ts';
 import { Link } from '../../url/link.tsx';
@@ -65,7 +65,7 @@ export function WorkloadDetails({ workload, propagation }: Props) {
 
 function Calls({ propagation: { links, edges } }: { propagation: Propagation }) {
   return (
-    <div>
+    <div className="wide" role="region" aria-label="Its calls" tabIndex={0}>
       <h3>Its calls</h3>
       <table>
         <thead>
@@ -88,7 +88,7 @@ function Calls({ propagation: { links, edges } }: { propagation: Propagation }) 
               </td>
               <td className="muted">
                 {named([...edge.links.dialects, ...edge.links.methods, ...edge.links.reasons])}
-                {edge.links.meanConfidence !== null && `, ≈ ${percent(edge.links.meanConfidence)}`}
+                {edge.links.meanConfidence !== null && `, ${sure(edge.links.meanConfidence)}`}
               </td>
             </tr>
           ))}

@@ -18,7 +18,7 @@ export function WorkloadTable({ workloads, report, chosen, onChoose }: Props) {
     findings.filter(({ severity }) => severity === 'warning').length;
   const worstFirst = workloads.toSorted((a, b) => warnings(b) - warnings(a) || b.spans - a.spans);
   return (
-    <section className="panel wide" aria-label="Workloads">
+    <section className="panel wide" tabIndex={0} aria-label="Workloads">
       <table className="workloads">
         <thead>
           <tr>

@@ -19,7 +19,7 @@ export function ServiceTable({ services, colours }: Props) {
     (a, b) => b.stats.errorRatio - a.stats.errorRatio || b.stats.calls - a.stats.calls,
   );
   return (
-    <section className="panel wide" aria-labelledby="services">
+    <section className="panel wide" tabIndex={0} aria-labelledby="services">
       <h2 id="services">Services</h2>
       <table className="services">
         <thead>

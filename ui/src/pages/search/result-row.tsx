@@ -3,7 +3,7 @@ import { memo } from 'react';
 import type { Summary } from '../../api/types.ts';
 import { Badge } from '../../design/badge.tsx';
 import { duration } from '../../format/duration.ts';
-import { count, percent, plural } from '../../format/number.ts';
+import { count, plural, sure } from '../../format/number.ts';
 import { exact, moment } from '../../format/time.ts';
 import { operationText } from '../../trace/words.ts';
 import { traceHref } from '../../url/href.ts';
@@ -41,9 +41,6 @@ export const ResultRow = memo(function ResultRow({ summary, longest, colours, is
         </Link>{' '}
         <code className="muted">{traceId.slice(0, 8)}</code>
       </td>
-      <td className="nowrap" title={exact(start)}>
-        {moment(start)}
-      </td>
       <td className="result-duration">
         <span className="number">{duration(summary.duration)}</span>
         <span
@@ -51,10 +48,13 @@ export const ResultRow = memo(function ResultRow({ summary, longest, colours, is
           style={{ width: `${(summary.duration / Math.max(longest, 1)) * 100}%` }}
         />
       </td>
-      <td className="number">{count(summary.spans)}</td>
       <td className="number">
         {summary.errors > 0 && <Badge tone="failed">✕ {count(summary.errors)}</Badge>}
       </td>
+      <td className="nowrap" title={exact(start)}>
+        {moment(start)}
+      </td>
+      <td className="number">{count(summary.spans)}</td>
       <td className="result-services">
         {failedFirst.slice(0, NAMED).map(({ name, spans, errors }) => (
           <span key={name} className={errors > 0 ? 'failed' : undefined} title={plural(spans, 'span')}>
@@ -82,7 +82,7 @@ function State({ summary: { state, gaps, confidence } }: { summary: Summary }) {
       {state === 'gaps' && <Badge tone="warn">⚠ {plural(gaps, 'gap')}</Badge>}{' '}
       {confidence < 1 && (
         <Badge tone="dashed" title="The product of the confidences of its inferred links">
-          ≈ {percent(confidence)}
+          {sure(confidence)}
         </Badge>
       )}
     </>

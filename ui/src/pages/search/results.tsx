@@ -16,10 +16,10 @@ interface Props {
 
 const columns: readonly { title: string; order?: Order; numeric?: boolean }[] = [
   { title: 'Trace' },
-  { title: 'Start', order: 'time' },
   { title: 'Duration', order: 'duration' },
-  { title: 'Spans', order: 'spans', numeric: true },
   { title: 'Errors', order: 'errors', numeric: true },
+  { title: 'Start', order: 'time' },
+  { title: 'Spans', order: 'spans', numeric: true },
   { title: 'Services' },
   { title: 'State' },
 ];
@@ -53,7 +53,7 @@ export function Results({ found, params, colours }: Props) {
             ))}
         </span>
       </div>
-      <div className="wide">
+      <div className="wide" role="region" aria-label="Found traces" tabIndex={0}>
         <table className="results">
           <thead>
             <tr>

@@ -2,9 +2,9 @@ import { Badge } from '../../design/badge.tsx';
 import { Copy } from '../../design/copy.tsx';
 import { ServiceName } from '../../design/service.tsx';
 import { duration } from '../../format/duration.ts';
-import { count, percent, plural } from '../../format/number.ts';
+import { count, percent, plural, sure } from '../../format/number.ts';
 import { exact, moment } from '../../format/time.ts';
-import { responsible } from '../../trace/blame.ts';
+import { blame, failure } from '../../trace/blame.ts';
 import { skewed } from '../../trace/times.ts';
 import { operationText } from '../../trace/words.ts';
 import { Gaps } from './gaps.tsx';
@@ -52,7 +52,7 @@ export function Head({ view }: { view: View }) {
         {trace.confidence < 1 && (
           <li>
             <Badge tone="dashed" title="The product of the confidences of all inferred links">
-              ≈ {percent(trace.confidence)} sure of its links
+              {sure(trace.confidence)} sure of its links
             </Badge>
           </li>
         )}
@@ -64,7 +64,7 @@ export function Head({ view }: { view: View }) {
           </li>
         )}
       </ul>
-      <Blame view={view} />
+      <ToLookAt view={view} />
       <TimeShares view={view} />
       {trace.gaps.length > 0 && <Gaps view={view} />}
     </header>
@@ -89,20 +89,31 @@ function skewWords({ trace }: View): string {
     .join('\n');
 }
 
-/** The way from the trace to the span to look at first. */
-function Blame({ view }: { view: View }) {
-  const found = responsible(view.trace, view.tree);
-  const span = found && view.trace.spans[found.span];
+/** The ways from the trace to the spans to look at first. */
+function ToLookAt({ view }: { view: View }) {
+  const { failed, slowest } = blame(view.trace, view.tree);
+  return (
+    <>
+      {failed !== undefined && <Way view={view} index={failed} why="Failed first" />}
+      {slowest !== undefined && slowest !== failed && (
+        <Way view={view} index={slowest} why="Most waited for" />
+      )}
+    </>
+  );
+}
+
+function Way({ view, index, why }: { view: View; index: number; why: string }) {
+  const span = view.trace.spans[index];
   if (!span) return null;
-  const waited = view.waited[found.span] ?? 0;
+  const waited = view.waited[index] ?? 0;
   return (
     <p className="blame">
-      <span className="muted">{found.why === 'failed' ? 'Failed first' : 'Most waited for'}</span>{' '}
-      <button type="button" onClick={() => view.select(found.span)}>
+      <span className="muted">{why}</span>{' '}
+      <button type="button" onClick={() => view.select(index)}>
         <ServiceName name={span.service} hue={view.hue(span.service)} />
         {operationText(span)}
       </button>{' '}
-      {span.status.message !== '' && <span className="failed">{span.status.message}</span>}{' '}
+      {span.status.code === 'error' && <span className="failed">{failure(span)}</span>}{' '}
       {waited > 0 && (
         <span className="muted">
           {duration(waited)} of the critical path, {percent(waited / (view.all.to - view.all.from))} of the

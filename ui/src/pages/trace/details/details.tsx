@@ -6,6 +6,7 @@ import { ServiceName } from '../../../design/service.tsx';
 import { duration } from '../../../format/duration.ts';
 import { percent } from '../../../format/number.ts';
 import { exact, moment } from '../../../format/time.ts';
+import { failure } from '../../../trace/blame.ts';
 import { begin } from '../../../trace/times.ts';
 import { gapWords, kindWords, operationText } from '../../../trace/words.ts';
 import type { View } from '../view.ts';
@@ -34,7 +35,7 @@ export function Details({ view, span: index }: { view: View; span: number }) {
       <div className="details-body">
         {span.status.code === 'error' && (
           <p className="details-error">
-            <strong>✕ Failed</strong> {span.status.message}
+            <strong>✕ Failed</strong> {failure(span)}
           </p>
         )}
         {view.gaps.get(index)?.map((gap) => (

@@ -1,12 +1,12 @@
 import type { Span } from '../../../api/types.ts';
 import { Badge } from '../../../design/badge.tsx';
-import { percent } from '../../../format/number.ts';
+import { percent, sure } from '../../../format/number.ts';
 import { linkDetail, linkWords } from '../../../trace/words.ts';
 import type { View } from '../view.ts';
 
 /** How the span's parent was found, and how sure everything above it is. */
 export function LinkFacts({ view, index, span }: { view: View; index: number; span: Span }) {
-  const sure = view.confidence(index);
+  const wayUp = view.confidence(index);
   const { link } = span;
   return (
     <>
@@ -16,18 +16,19 @@ export function LinkFacts({ view, index, span }: { view: View; index: number; sp
           <dd>
             <Badge tone={link.kind === 'inferred' ? 'dashed' : link.kind === 'unknown' ? 'warn' : 'plain'}>
               {link.kind}
-              {link.kind === 'inferred' && ` ≈ ${percent(link.confidence)}`}
+              {link.kind === 'inferred' && ` ${sure(link.confidence)}`}
             </Badge>{' '}
             {linkDetail(link)}
             <div className="muted">{linkWords[link.kind]}</div>
           </dd>
         </>
       )}
-      {sure < 1 && (
+      {wayUp < 1 && (
         <>
           <dt>Way up</dt>
           <dd>
-            {percent(sure)} <span className="muted">that every link from here to the beginning is right</span>
+            {percent(wayUp)}{' '}
+            <span className="muted">that every link from here to the beginning is right</span>
           </dd>
         </>
       )}

@@ -3,7 +3,7 @@ import { memo } from 'react';
 import type { Span } from '../../../api/types.ts';
 import { Badge } from '../../../design/badge.tsx';
 import { duration } from '../../../format/duration.ts';
-import { percent } from '../../../format/number.ts';
+import { sure } from '../../../format/number.ts';
 import { begin, position } from '../../../trace/times.ts';
 import { guides } from '../../../trace/tree.ts';
 import { gapWords, operationText } from '../../../trace/words.ts';
@@ -167,7 +167,7 @@ function TimeCell({ view, span: index, spanData: span, segments }: Props & { spa
 function Notes({ view, index, span }: { view: View; index: number; span: Span }) {
   return (
     <>
-      {span.link?.kind === 'inferred' && <Badge tone="dashed">≈ {percent(span.link.confidence)}</Badge>}
+      {span.link?.kind === 'inferred' && <Badge tone="dashed">{sure(span.link.confidence)}</Badge>}
       {view.gaps.get(index)?.map(({ reason, text }) => (
         <Badge key={reason} tone="warn" title={text}>
           {gapWords[reason]}

@@ -15,6 +15,8 @@ import { rowId, SpanRow } from './row.tsx';
 
 /** Height of a row; waterfall.css has it too. */
 const ROW = 26;
+/** On a screen narrower than this, in CSS pixels, the names get half of it. */
+const NARROW = 760;
 /** Rows beyond what is seen that stay in the document, so that scrolling shows no holes. */
 const OVERSCAN = 12;
 
@@ -22,7 +24,7 @@ const OVERSCAN = 12;
 export function Waterfall({ view }: { view: View }) {
   const { trace, tree, selected, select, filter, errors } = view;
   const [collapsed, setCollapsed] = useState<ReadonlySet<number>>(new Set());
-  const [share, setShare] = useState(0.38);
+  const [share, setShare] = useState(() => (globalThis.innerWidth < NARROW ? 0.5 : 0.38));
   const only = useMemo(() => {
     if (filter === 'critical')
       return new Set(trace.spans.keys().filter((span) => trace.spans[span]?.critical));
@@ -91,7 +93,7 @@ export function Waterfall({ view }: { view: View }) {
       >
         <div role="rowgroup">
           <div className="waterfall-head" role="row" aria-rowindex={1}>
-            <div role="columnheader" className="waterfall-tree">
+            <div role="columnheader" className="waterfall-tree nowrap">
               Service and operation
             </div>
             <div role="columnheader" className="waterfall-time" aria-label="Time">
