@@ -11,7 +11,7 @@ use crate::hash::Map;
 const CALLEES_MAX: usize = 1024;
 
 /// What is assumed before anything was seen: so many background calls of a kind…
-const CALLS_BEFORE: f64 = 0.3;
+const CALLS_BEFORE: f64 = 0.03;
 /// … in so long.
 const TIME_BEFORE: f64 = 10e9;
 
