@@ -5,7 +5,7 @@ CARGO ?= cargo
 # what the demo runs: optimised as a release, but built in less time than whole-program optimisation takes
 DEMO := target/demo
 
-.PHONY: help ui demo test bench bench-causality fmt
+.PHONY: help ui demo test bench bench-causality bench-live bench-store fmt
 
 help: ## say what there is (this)
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
@@ -29,9 +29,19 @@ bench: ## CPU, latency and memory of the sidecar beside a TCP forwarder and Envo
 	$(CARGO) build --locked --release -p bench -p meshtrace-sidecar
 	target/release/bench-run $(BENCH)
 
-bench-causality: ## how many causes the engine and others find, on workloads whose causes are known
+bench-causality: ## how many causes the engine and others find, on workloads whose causes are known (ten minutes)
 	$(CARGO) build --locked --profile demo -p bench-causality
 	$(DEMO)/bench-causality $(BENCH)
+
+bench-live: ## the same with real servers in Python, Node.js and Go through `meshtrace up` (about two minutes)
+	@tools/install bench-live
+	$(CARGO) build --locked --profile demo -p meshtrace -p meshtrace-sidecar -p meshtrace-collector
+	bench/causality/live/run
+
+bench-store: ## what keeping and finding spans costs: processor, disk, memory, time (about three minutes)
+	$(CARGO) build --locked --release -p bench-store -p meshtrace-collector
+	@mkdir -p target/bench
+	target/release/bench-store $(BENCH)
 
 fmt: ## format all code
 	$(CARGO) fmt --all

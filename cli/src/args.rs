@@ -77,8 +77,100 @@ pub enum Command {
         /// How to show it
         #[arg(long, value_enum, default_value_t = Shape::Waterfall)]
         format: Shape,
+        /// Which links to follow: with `exact`, spans whose parent was inferred stand on their own
+        #[arg(long, value_enum, default_value_t = LinkChoice::All)]
+        links: LinkChoice,
         /// Print the collector's JSON
         #[arg(long, conflicts_with = "format")]
+        json: bool,
+        /// Which collector to ask
+        #[command(flatten)]
+        place: Place,
+    },
+    /// List services with their rates, errors and latency
+    Services {
+        /// What to look at
+        #[command(flatten)]
+        now: Now,
+    },
+    /// List operations, those that take most time first
+    Top {
+        /// Only those of this service
+        #[arg(long, short)]
+        service: Option<String>,
+        /// What comes first
+        #[arg(long, value_enum, default_value_t = TopOrder::Time)]
+        order: TopOrder,
+        /// At most so many
+        #[arg(long, short = 'n', default_value_t = 20)]
+        limit: usize,
+        /// What to look at
+        #[command(flatten)]
+        now: Now,
+    },
+    /// List who calls whom, with rates, errors and latency
+    Graph {
+        /// What to look at
+        #[command(flatten)]
+        now: Now,
+    },
+    /// Say why traces are not connected, and what would connect them
+    Why {
+        /// How each workload's calls got their parents
+        #[arg(long, required = true)]
+        propagation: bool,
+        /// Only this workload
+        workload: Option<String>,
+        /// What to look at
+        #[command(flatten)]
+        now: Now,
+    },
+    /// Follow spans as they arrive
+    #[command(after_long_help = TAIL)]
+    Tail {
+        /// Only spans of this service
+        #[arg(long, short)]
+        service: Option<String>,
+        /// ... of this name
+        #[arg(long, short)]
+        operation: Option<String>,
+        /// ... that say this: KEY=VALUE, KEY>NUMBER, KEY; repeat for more
+        #[arg(long = "where", value_name = "CONDITION")]
+        conditions: Vec<String>,
+        /// ... that failed
+        #[arg(long)]
+        errors: bool,
+        /// ... that took at least this long
+        #[arg(long, value_name = "DURATION")]
+        min_duration: Option<String>,
+        /// ... that begin a trace
+        #[arg(long)]
+        roots: bool,
+        /// Print JSON, a line for each
+        #[arg(long)]
+        json: bool,
+        /// Which collector to ask
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Write one trace as a file to standard output
+    Export {
+        /// Its id, or the beginning of it
+        id: String,
+        /// What kind of file
+        #[arg(long, value_enum, default_value_t = FileFormat::Otlp)]
+        format: FileFormat,
+        /// Which collector to ask
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Hand traces of OTLP or Jaeger JSON files to the collector
+    Import {
+        /// The files
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Print JSON
+        #[arg(long)]
         json: bool,
         /// Which collector to ask
         #[command(flatten)]
@@ -91,7 +183,12 @@ pub enum Command {
         #[command(flatten)]
         manifests: Manifests,
         /// Where the sidecars send their spans
-        #[arg(long, value_name = "URL", default_value = contract::installed::COLLECTOR)]
+        #[arg(
+            long,
+            value_name = "URL",
+            default_value = contract::installed::COLLECTOR,
+            value_parser = inject::decide::collector
+        )]
         collector: String,
         /// The sidecar's image [default: that of this version]
         #[arg(long)]
@@ -126,6 +223,82 @@ pub struct Place {
         default_value = "http://127.0.0.1:16686"
     )]
     pub collector: String,
+}
+
+/// What happens now.
+#[derive(Args, Debug)]
+pub struct Now {
+    /// How far back, 10s to 1h
+    #[arg(long, value_name = "DURATION", default_value = "15m")]
+    pub window: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Which collector to ask
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// Which links are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LinkChoice {
+    /// All of them, inferred ones marked
+    All,
+    /// Not those that were inferred
+    Exact,
+}
+
+/// Which operations come first.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum TopOrder {
+    /// The most time, all together
+    Time,
+    /// The most calls
+    Calls,
+    /// The most failures
+    Errors,
+    /// The largest 95th percentile
+    P95,
+    /// The largest 99th percentile
+    P99,
+}
+
+impl TopOrder {
+    /// As the collector has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Time => "time",
+            Self::Calls => "calls",
+            Self::Errors => "errors",
+            Self::P95 => "p95",
+            Self::P99 => "p99",
+        }
+    }
+}
+
+/// What kind of file a trace is written as.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum FileFormat {
+    /// OTLP JSON
+    Otlp,
+    /// What Jaeger UI uploads
+    Jaeger,
+    /// A line for every REQ, IN, OUT and REP
+    Text,
+    /// One page that opens offline
+    Html,
+}
+
+impl FileFormat {
+    /// As the collector has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Otlp => "otlp",
+            Self::Jaeger => "jaeger",
+            Self::Text => "text",
+            Self::Html => "html",
+        }
+    }
 }
 
 /// Which manifests.
@@ -174,6 +347,12 @@ Examples:
   meshtrace trace 4bf92f35
   meshtrace trace 4bf92f3577b34da6a3ce929d0e0e4736 --format log
   meshtrace trace 4bf92f35 --json | jq '.spans | length'";
+
+const TAIL: &str = "\
+Examples:
+  meshtrace tail
+  meshtrace tail --service edge --errors
+  meshtrace tail --where 'http.response.status_code>=500' --min-duration 300ms --json";
 
 const INJECT: &str = "\
 Writes the manifests to standard output and to standard error what became of them. Deployments, StatefulSets, DaemonSets,

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cli::args::{Cli, Command, Manifests, Shape};
+use cli::args::{Cli, Command, LinkChoice, Manifests, Now, Shape};
 use cli::manifest::{self, Way};
-use cli::query::{self, Api, Format, Search, View};
+use cli::query::{self, Api, Format, Question, Search, View};
 use cli::style::Style;
 use cli::up;
 use inject::decide::Site;
+use tokio::runtime::Runtime;
 
 /// Characters in a line where there is no terminal to ask.
 const USUAL_WIDTH: usize = 120;
@@ -90,9 +92,11 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Trace {
             id,
             format,
+            links,
             json,
             place,
         } => {
+            let exact = links == LinkChoice::Exact;
             let format = match format {
                 _ if json => Format::Json,
                 Shape::Waterfall => Format::Waterfall,
@@ -106,7 +110,79 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
                 style,
             };
             let api = Api::at(&place.collector)?;
-            show(&runtime.block_on(query::trace(&api, &id, format, view))?)
+            show(&runtime.block_on(query::trace(&api, &id, format, exact, view))?)
+        }
+        Command::Services { now } => ask(&runtime, &Question::Services, &now, colour),
+        Command::Top {
+            service,
+            order,
+            limit,
+            now,
+        } => {
+            let order = order.name();
+            let question = Question::Top {
+                service,
+                order,
+                limit,
+            };
+            ask(&runtime, &question, &now, colour)
+        }
+        Command::Graph { now } => ask(&runtime, &Question::Graph, &now, colour),
+        // there is nothing else that can be asked about yet, and clap requires the flag
+        Command::Why { workload, now, .. } => {
+            ask(&runtime, &Question::Propagation { workload }, &now, colour)
+        }
+        Command::Tail {
+            service,
+            operation,
+            conditions,
+            errors,
+            min_duration,
+            roots,
+            json,
+            place,
+        } => {
+            let said = [
+                ("service", &service),
+                ("operation", &operation),
+                ("minDuration", &min_duration),
+            ];
+            let said = said
+                .iter()
+                .filter_map(|(key, value)| Some((*key, value.as_deref()?)));
+            let said = said.chain(conditions.iter().map(|condition| ("where", condition.as_str())));
+            let said = said.chain(errors.then_some(("status", "error")));
+            let said: Vec<_> = said.chain(roots.then_some(("roots", "true"))).collect();
+            let api = Api::at(&place.collector)?;
+            let style = Style {
+                colour: colour && io::stdout().is_terminal(),
+            };
+            let print = |line: &str| match io::stdout().write_all(line.as_bytes()) {
+                Ok(()) => ControlFlow::Continue(()),
+                // the reader has seen enough
+                Err(_) => ControlFlow::Break(()),
+            };
+            runtime.block_on(query::tail(&api, &said, json, style, print))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Export { id, format, place } => {
+            let api = Api::at(&place.collector)?;
+            let file = runtime.block_on(query::export(&api, &id, format.name()))?;
+            write(&file)
+        }
+        Command::Import { files, json, place } => {
+            let api = Api::at(&place.collector)?;
+            for path in &files {
+                let name = path.display();
+                let file = fs::read(path).map_err(|error| format!("{name}: {error}"))?;
+                let done = runtime.block_on(query::import(&api, file, json));
+                let text = done.map_err(|error| format!("{name}: {error}"))?;
+                show(&match json {
+                    true => text,
+                    false => format!("{name}: {text}"),
+                })?;
+            }
+            Ok(ExitCode::SUCCESS)
         }
         Command::Inject {
             manifests,
@@ -127,6 +203,20 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
         Command::Uninject { manifests } => change(&manifests, Way::Uninject),
         Command::Enter | Command::Init => Err(io::Error::other("not from here").into()),
     }
+}
+
+fn ask(
+    runtime: &Runtime,
+    question: &Question,
+    now: &Now,
+    colour: bool,
+) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let api = Api::at(&now.place.collector)?;
+    let style = Style {
+        colour: colour && io::stdout().is_terminal(),
+    };
+    let asked = query::now(&api, question, &now.window, now.json, style);
+    show(&runtime.block_on(asked)?)
 }
 
 /// Manifests to standard output, reports to standard error.
@@ -155,7 +245,11 @@ fn change(manifests: &Manifests, way: Way<'_>) -> Result<ExitCode, Box<dyn std::
 }
 
 fn show(text: &str) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    match io::stdout().write_all(text.as_bytes()) {
+    write(text.as_bytes())
+}
+
+fn write(bytes: &[u8]) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    match io::stdout().write_all(bytes) {
         // the reader has seen enough: head(1), say
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         written => Ok(written.map(|()| ExitCode::SUCCESS)?),

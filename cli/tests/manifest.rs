@@ -107,6 +107,14 @@ fn a_document_that_cannot_be_changed_stops_all_of_them() {
 }
 
 #[test]
+fn a_collector_with_which_no_sidecar_would_start_is_refused() {
+    let output = meshtrace(&["inject", "-", "--collector", "collector:4317"], BANK);
+    assert!(!output.status.success() && output.stdout.is_empty());
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert!(complaint.contains("is not `http://host:port`"), "{complaint}");
+}
+
+#[test]
 fn documents_without_pods_pass_as_they_are() {
     for text in [
         "",

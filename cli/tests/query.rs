@@ -35,6 +35,7 @@ fn collector() -> (String, Receiver<String>) {
                 ),
                 search if search.starts_with("/api/traces?") => (200, TRACES),
                 one if one == format!("/api/traces/{ID}") => (200, TRACE),
+                own if own.starts_with("/api/meshtrace/v1/") => own_answer(&own["/api/meshtrace/v1".len()..]),
                 _ => (
                     404,
                     r#"{"data":null,"errors":[{"code":404,"msg":"trace not found"}]}"#,
@@ -52,6 +53,58 @@ fn collector() -> (String, Receiver<String>) {
         }
     });
     (place, questions)
+}
+
+/// What a collector of ours says in its own API.
+fn own_answer(target: &str) -> (u16, &'static str) {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    match path {
+        _ if query.contains("window=soon") => (
+            400,
+            r#"{"errors": [{"message": "`soon` is not a duration", "where": "window", "allowed": "10s or longer"}]}"#,
+        ),
+        "/services" => (
+            200,
+            r#"{"services": [{"name": "bank", "points": {}, "stats": {"rate": 2.5, "errors": 1,
+            "errorRatio": 0.04, "p50": 1200000, "p95": 48000000, "p99": 1250000000}},
+            {"name": "quiet", "stats": {"rate": 0, "errors": 0, "errorRatio": 0, "p50": null, "p95": null, "p99": null}}]}"#,
+        ),
+        "/operations" => (
+            200,
+            r#"{"operations": [{"service": "bank", "name": "GET /\u001b[31m", "kind": "server", "stats":
+            {"rate": 1, "errors": 0, "errorRatio": 0, "p50": 900000, "p95": 900000, "p99": 900000}}]}"#,
+        ),
+        "/graph" => (
+            200,
+            r#"{"nodes": [{"id": "bank", "name": "bank", "type": "service"},
+            {"id": "silent:ledger", "name": "ledger", "type": "silent"}],
+            "edges": [{"from": "bank", "to": "silent:ledger", "calls": 7, "stats": null}]}"#,
+        ),
+        "/propagation" => (
+            200,
+            r#"{"workloads": [{"workload": "bank", "verdict": "partly",
+            "text": "some calls begin traces of their own", "fix": "copy the traceparent header", "edges": [{"to": "ledger",
+            "links": {"calls": 10, "counts": {"propagated": 1, "exact": 5, "inferred": 2, "unknown": 2},
+            "dialects": [{"name": "w3c", "count": 1}], "methods": [{"name": "single", "count": 5}],
+            "reasons": [{"name": "ambiguous", "count": 2}], "meanConfidence": 0.995}}]}]}"#,
+        ),
+        "/traces" if query.contains("traceId=7d4c") => (
+            200,
+            r#"{"traces": [{"traceId": "7d4cbb2bfa0e6b8ecae4a3ba5e9b9a01"}]}"#,
+        ),
+        "/traces" => (200, r#"{"traces": []}"#),
+        "/import" => (
+            200,
+            r#"{"stored": 4, "repeated": 1, "refused": [{"name": "time", "count": 2}]}"#,
+        ),
+        "/tail" => (
+            200,
+            "event: span\ndata: {\"traceId\": \"7d4cbb2bfa0e6b8ecae4a3ba5e9b9a01\", \"service\": \"bank\", \
+            \"operation\": \"GET /a\", \"kind\": \"client\", \"start\": \"1410056419868400000\", \"duration\": 5590000, \
+            \"status\": \"error\", \"message\": \"no money\"}\n\n:\n\nevent: lost\ndata: {\"spans\":3}\n\n",
+        ),
+        _ => (200, "the file"),
+    }
 }
 
 fn meshtrace(arguments: &[&str], place: &str) -> Output {
@@ -179,4 +232,123 @@ fn errors_say_what_to_do() {
         let said = complaint(arguments, place);
         assert!(said.contains(what), "{arguments:?}: {said}");
     }
+}
+
+#[test]
+fn what_happens_now_is_tables() {
+    assert_eq!(
+        printed(&["services"]),
+        "SERVICE    RATE  ERRORS      P50       P95     P99\n\
+         bank     2.50/s   4.0 %  1.20 ms  48.00 ms  1.25 s\n\
+         quiet    0.00/s   0.0 %        -         -       -\n"
+    );
+    assert_eq!(
+        printed(&["top"]),
+        "  RATE  ERRORS     P50     P95     P99  SERVICE  KIND    OPERATION\n\
+         1.00/s   0.0 %  900 µs  900 µs  900 µs  bank     server  GET /\u{fffd}[31m\n"
+    );
+    assert_eq!(
+        printed(&["graph"]),
+        "FROM  TO               CALLS  RATE  ERRORS  P50  P95  P99\n\
+         bank  ledger (silent)      7     -       -    -    -    -\n"
+    );
+    let json: serde_json::Value = serde_json::from_str(&printed(&["graph", "--json"])).unwrap();
+    assert_eq!(json["edges"][0]["calls"], 7);
+}
+
+#[test]
+fn why_says_how_calls_were_joined_and_what_would_help() {
+    assert_eq!(
+        printed(&["why", "--propagation", "bank"]),
+        "bank\n  some calls begin traces of their own\n  → ledger: 10 calls: 1 propagated (w3c 1), 5 exact, \
+         2 inferred at 0.995, 2 unknown (ambiguous 2) (single 5)\n  fix: copy the traceparent header\n"
+    );
+    let (place, questions) = collector();
+    assert!(
+        meshtrace(&["why", "--propagation", "bank", "--window", "5m"], &place)
+            .status
+            .success()
+    );
+    assert_eq!(
+        questions.recv().unwrap(),
+        "/api/meshtrace/v1/propagation?window=5m&workload=bank"
+    );
+}
+
+#[test]
+fn spans_are_followed_as_they_arrive() {
+    assert_eq!(
+        printed(&["tail"]),
+        "2014-09-07 02:20:19.868    5.59 ms 7d4cbb2b bank → GET /a ✗ no money\n(some were missed: {\"spans\":3})\n"
+    );
+    let (place, questions) = collector();
+    let tail = [
+        "tail", "-s", "bank", "--errors", "--where", "a>=5", "--where", "b", "--roots", "--json",
+    ];
+    let output = meshtrace(&tail, &place);
+    assert_eq!(
+        questions.recv().unwrap(),
+        "/api/meshtrace/v1/tail?service=bank&where=a%3E%3D5&where=b&status=error&roots=true"
+    );
+    let lines: Vec<_> = output
+        .stdout
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .collect();
+    let spans = lines
+        .iter()
+        .map(|line| serde_json::from_slice::<serde_json::Value>(line).unwrap());
+    assert_eq!(spans.count(), 2);
+}
+
+#[test]
+fn traces_go_out_and_come_in_as_files() {
+    assert_eq!(printed(&["export", "7d4c", "--format", "text"]), "the file");
+    let (place, questions) = collector();
+    assert!(
+        meshtrace(&["export", "7D4C", "--format", "html"], &place)
+            .status
+            .success()
+    );
+    assert_eq!(
+        questions.recv().unwrap(),
+        "/api/meshtrace/v1/traces?traceId=7d4c&limit=5"
+    );
+    assert_eq!(
+        questions.recv().unwrap(),
+        format!("/api/meshtrace/v1/traces/{ID}/export?format=html")
+    );
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/trace.json");
+    let said = printed(&["import", file]);
+    assert!(
+        said.ends_with("trace.json: 4 spans kept, 1 were there already, 2 refused: time\n"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_collectors_own_refusals_say_where_and_what_is_allowed() {
+    let (place, _questions) = collector();
+    for (arguments, what) in [
+        (
+            &["services", "--window", "soon"][..],
+            "says: window: `soon` is not a duration (allowed: 10s or longer)",
+        ),
+        (&["export", "beef"], "no trace whose id begins with `beef`"),
+        (&["import", "/nowhere/at/all"], "/nowhere/at/all: "),
+    ] {
+        let said = complaint(arguments, &place);
+        assert!(said.contains(what), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn inferred_links_can_be_hidden() {
+    let with = printed(&["trace", ID]);
+    let without = printed(&["trace", ID, "--links", "exact"]);
+    let inferred = with.lines().filter(|line| line.contains("link inferred")).count();
+    assert!(inferred > 0, "{with}");
+    assert!(with.contains("confidence 0."), "{with}");
+    let deepest = |text: &str| text.lines().map(|line| line.find(['└', '├']).unwrap_or(0)).max();
+    assert!(deepest(&without) < deepest(&with), "{without}");
 }

@@ -27,6 +27,8 @@ pub struct Config {
     pub store_max_bytes: u64,
     /// The folder where spans are kept; none to keep them in memory.
     pub data: Option<PathBuf>,
+    /// Bytes of disk that spans may take there. At least [`MIN_DATA_BYTES`].
+    pub data_max_bytes: u64,
     /// When a span in that folder is acknowledged.
     pub durability: Durability,
     /// How long a trace is kept.
@@ -37,6 +39,9 @@ pub struct Config {
 
 /// A store smaller than this could not keep one request.
 pub const MIN_STORE_BYTES: u64 = 1 << 20;
+
+/// A folder smaller than this would be all log and no segments.
+pub const MIN_DATA_BYTES: u64 = 64 << 20;
 
 /// One setting: its key here, its flag, its environment variable, and what `--help` says of it.
 struct Setting {
@@ -50,7 +55,7 @@ struct Setting {
 
 // Kubernetes sets MESHTRACE_COLLECTOR_PORT, MESHTRACE_COLLECTOR_SERVICE_* and MESHTRACE_COLLECTOR_PORT_* beside a Service
 // called meshtrace-collector. None of these names may be one of ours.
-fn settings() -> [Setting; 9] {
+fn settings() -> [Setting; 10] {
     let any = |port: u16| format!("[::]:{port}");
     let setting = |key, flag, variable, value, default, help| Setting {
         key,
@@ -83,7 +88,7 @@ fn settings() -> [Setting; 9] {
             "MESHTRACE_COLLECTOR_QUERY",
             "ADDRESS",
             any(port::QUERY),
-            "Where Jaeger's query API is answered: for Grafana, Jaeger UI and `meshtrace traces`",
+            "Where the pages and the query API are: for browsers, Grafana, Jaeger UI and `meshtrace traces`",
         ),
         setting(
             "admin",
@@ -108,6 +113,14 @@ fn settings() -> [Setting; 9] {
             "FOLDER",
             String::new(),
             "Folder in which spans are kept, so that they outlive this process. Without it they are kept in memory",
+        ),
+        setting(
+            "data_max_bytes",
+            "--data-max-bytes",
+            "MESHTRACE_COLLECTOR_DATA_MAX_BYTES",
+            "SIZE",
+            "10GiB".to_owned(),
+            "Disk that spans in --data may take, at least 64MiB; the oldest go first",
         ),
         setting(
             "durability",
@@ -151,7 +164,7 @@ pub fn command() -> Command {
         .about("Receives spans by OTLP, joins them into traces, keeps them, and answers questions about them.")
         .after_help(
             "Send spans:   OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317 (gRPC) or http://localhost:4318 (HTTP)\n\
-             Look at them: http://localhost:16686/api/traces?limit=5, Grafana's Jaeger data source, or `meshtrace traces`",
+             Look at them: http://localhost:16686/, Grafana's Jaeger data source, or `meshtrace traces`",
         )
         .args(arguments)
 }
@@ -191,12 +204,15 @@ impl Config {
             query: address("query"),
             admin: address("admin"),
             store_max_bytes: root
-                .required("store_max_bytes", |value| size(&text(value)?))
+                .required("store_max_bytes", |value| size(&text(value)?, MIN_STORE_BYTES))
                 .unwrap_or(0),
             data: root
                 .required("data", text)
                 .filter(|folder| !folder.is_empty())
                 .map(PathBuf::from),
+            data_max_bytes: root
+                .required("data_max_bytes", |value| size(&text(value)?, MIN_DATA_BYTES))
+                .unwrap_or(0),
             durability: root
                 .required("durability", |value| durability(&text(value)?))
                 .unwrap_or_default(),
@@ -226,8 +242,10 @@ impl Config {
     }
 }
 
-fn size(text: &str) -> Result<u64, String> {
-    let allowed = "is not a size of at least 1MiB, such as 512MiB or 2GiB (units: KiB, MiB, GiB)";
+fn size(text: &str, least: u64) -> Result<u64, String> {
+    let least_mib = least >> 20;
+    let allowed =
+        format!("is not a size of at least {least_mib}MiB, such as 512MiB or 2GiB (units: KiB, MiB, GiB)");
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(digits).unwrap_or_default();
     let unit = match unit.trim() {
@@ -243,7 +261,7 @@ fn size(text: &str) -> Result<u64, String> {
         .zip(unit)
         .and_then(|(number, unit)| number.checked_mul(unit));
     bytes
-        .filter(|bytes| *bytes >= MIN_STORE_BYTES)
+        .filter(|bytes| *bytes >= least)
         .ok_or_else(|| format!("`{text}` {allowed}"))
 }
 
@@ -278,6 +296,7 @@ mod tests {
         assert_eq!(config.query, "[::]:16686".parse().unwrap());
         assert_eq!(config.store_max_bytes, 512 << 20);
         assert_eq!(config.retention, Duration::from_secs(72 * 3600));
+        assert_eq!(config.data_max_bytes, 10 << 30);
         assert_eq!((config.data, config.durability), (None, Durability::Batch));
     }
 
@@ -289,6 +308,7 @@ mod tests {
             "--store-max-bytes=5KiB",
             "--retention=0",
             "--durability=maybe",
+            "--data-max-bytes=63MiB",
         ]);
         let problems = problems.unwrap_err();
         let places: Vec<_> = problems

@@ -12,6 +12,7 @@ pub mod api;
 pub mod collector;
 pub mod config;
 pub mod dependencies;
+pub mod files;
 #[cfg(test)]
 mod fixtures;
 pub mod ingest;

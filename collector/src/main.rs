@@ -39,12 +39,13 @@ async fn start() -> Result<(), Box<dyn std::error::Error>> {
 
 /// The store that the configuration asks for. Reading a large log takes a while, and holds nobody up.
 async fn open(config: &Config) -> Result<Arc<dyn Store>, Box<dyn std::error::Error>> {
-    let limits = Limits {
-        bytes: config.store_max_bytes,
+    let limits = |bytes| Limits {
+        bytes,
         age: collector::time::nanos(config.retention),
     };
     let retention_s = config.retention.as_secs();
     let Some(folder) = config.data.clone() else {
+        let limits = limits(config.store_max_bytes);
         tracing::info!(
             max_bytes = limits.bytes,
             retention_s,
@@ -52,8 +53,14 @@ async fn open(config: &Config) -> Result<Arc<dyn Store>, Box<dyn std::error::Err
         );
         return Ok(Arc::new(Memory::new(limits)));
     };
-    tracing::info!(folder = %folder.display(), durability = ?config.durability, retention_s, "keeping spans on disk");
-    let durability = config.durability;
+    let (limits, durability) = (limits(config.data_max_bytes), config.durability);
+    tracing::info!(
+        folder = %folder.display(),
+        max_bytes = limits.bytes,
+        retention_s,
+        ?durability,
+        "keeping spans on disk"
+    );
     let opening = tokio::task::spawn_blocking(move || Durable::open(&folder, durability, limits));
     Ok(Arc::new(opening.await??))
 }

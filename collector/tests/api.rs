@@ -249,6 +249,30 @@ async fn a_trace_reads_whole_with_links_gaps_skew_and_critical_path() {
 }
 
 #[tokio::test]
+async fn inferred_links_can_be_hidden() {
+    let api = Api::start().await;
+    deposit(&api).await;
+    let trace = api.get(&format!("/traces/{}?links=exact", hex(1, 16))).await;
+    let spans = trace["spans"].as_array().unwrap().iter();
+    let parents: Vec<_> = spans
+        .map(|span| (span["service"].as_str().unwrap(), span["parent"].as_u64()))
+        .collect();
+    assert_eq!(
+        parents,
+        [
+            ("edge", None),
+            ("edge", None),
+            ("cashier", Some(1)),
+            ("cashier", Some(2))
+        ]
+    );
+    let wrong = format!("/traces/{}?links=some", hex(1, 16));
+    let refused = api.refused(Method::GET, &wrong, None).await;
+    assert_eq!(refused, (StatusCode::BAD_REQUEST, vec!["links".to_owned()]));
+    api.collector.stop().await;
+}
+
+#[tokio::test]
 async fn a_summary_says_what_a_trace_is_and_what_is_missing() {
     let api = Api::start().await;
     deposit(&api).await;
@@ -646,5 +670,240 @@ async fn windows_are_within_the_last_hour_but_for_the_graph() {
         assert_eq!(refused, (StatusCode::BAD_REQUEST, places), "{question}");
     }
     assert_eq!(api.get("/overview?window=1h").await["services"], json!([]));
+    api.collector.stop().await;
+}
+
+impl Api {
+    /// An export as text, with its media type.
+    async fn export(&self, format: &str) -> (String, String) {
+        let path = format!("/api/meshtrace/v1/traces/{}/export?format={format}", hex(1, 16));
+        let answer = self.collector.get(&path).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        let name = answer.headers["content-disposition"].to_str().unwrap();
+        assert!(name.contains(&hex(1, 16)), "{name}");
+        let kind = answer.content_type().to_owned();
+        (kind, String::from_utf8(answer.body.to_vec()).unwrap())
+    }
+
+    async fn import(&self, file: &str) -> (StatusCode, Value) {
+        let file: Value = serde_json::from_str(file).unwrap();
+        self.ask(Method::POST, "/import", Some(&file)).await
+    }
+}
+
+#[tokio::test]
+async fn a_trace_is_exported_and_read_back_the_same() {
+    let api = Api::start().await;
+    deposit(&api).await;
+    let whole = api.get(&format!("/traces/{}", hex(1, 16))).await;
+    for (format, attributes_kept) in [("otlp", true), ("jaeger", false)] {
+        let (kind, file) = api.export(format).await;
+        assert_eq!(kind, "application/json");
+        let (_, again) = api.import(&file).await;
+        assert_eq!(
+            again["stored"], 0,
+            "{format}: what is there already is not stored again"
+        );
+        assert_eq!(
+            (&again["repeated"], &again["format"]),
+            (&json!(4), &json!(format))
+        );
+
+        let other = Api::start().await;
+        let (status, imported) = other.import(&file).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(imported["stored"], 4);
+        assert_eq!(imported["refused"], json!([]));
+        let read = other.get(&format!("/traces/{}", hex(1, 16))).await;
+        for key in [
+            "duration",
+            "gaps",
+            "clockSkew",
+            "criticalPath",
+            "confidence",
+            "services",
+        ] {
+            assert_eq!(read[key], whole[key], "{format} {key}");
+        }
+        let attributes = |trace: &Value| trace["spans"][2]["attributes"].clone();
+        assert_eq!(
+            attributes(&read) == attributes(&whole),
+            attributes_kept || format == "jaeger"
+        );
+        let overview = other.get("/overview").await;
+        assert_eq!(
+            overview["services"],
+            json!([]),
+            "what is imported does not happen now"
+        );
+        assert_eq!(
+            overview["ingest"]["received"],
+            json!([{"name": "file", "count": 4}])
+        );
+        other.collector.stop().await;
+    }
+    api.collector.stop().await;
+}
+
+#[tokio::test]
+async fn a_trace_is_exported_for_people() {
+    let api = Api::start().await;
+    deposit(&api).await;
+    let (kind, log) = api.export("text").await;
+    assert_eq!(kind, "text/plain; charset=utf-8");
+    let moments: Vec<_> = log
+        .lines()
+        .filter_map(|line| line.split_once(" ["))
+        .filter_map(|(_, rest)| Some(rest.split_once("] [")?.1.split_once(']')?.0))
+        .collect();
+    assert_eq!(moments, ["IN", "REQ", "IN", "REQ", "REP", "OUT", "REP", "OUT"]);
+    assert!(log.contains("ERR - cashier: no money"), "{log}");
+    let (kind, page) = api.export("html").await;
+    assert_eq!(kind, "text/html; charset=utf-8");
+    assert_eq!(page.matches("<details").count(), 4);
+    let wrong = api
+        .refused(
+            Method::GET,
+            &format!("/traces/{}/export?format=pdf", hex(1, 16)),
+            None,
+        )
+        .await;
+    assert_eq!(wrong, (StatusCode::BAD_REQUEST, vec!["format".to_owned()]));
+    let none = api
+        .refused(Method::GET, &format!("/traces/{}/export", hex(9, 16)), None)
+        .await;
+    assert_eq!(none.0, StatusCode::NOT_FOUND);
+    api.collector.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_imported_is_refused_span_by_span_or_whole() {
+    let api = Api::start().await;
+    let file = json!({"data": [{"traceID": "1", "spans": [
+        {"traceID": "1", "spanID": "2", "operationName": "x", "startTime": 1_500_000_000_000_000_u64, "duration": 1},
+        {"traceID": "1", "spanID": "0", "operationName": "x", "startTime": 1_500_000_000_000_000_u64, "duration": 1},
+    ], "processes": {}}]});
+    let (_, imported) = api.import(&file.to_string()).await;
+    assert_eq!(imported["stored"], 1);
+    assert_eq!(imported["refused"], json!([{"name": "span_id", "count": 1}]));
+    let (status, places) = api
+        .refused(Method::POST, "/import", Some(&json!({"traces": []})))
+        .await;
+    assert_eq!(
+        (status, places),
+        (StatusCode::BAD_REQUEST, vec!["body".to_owned()])
+    );
+    api.collector.stop().await;
+}
+
+#[tokio::test]
+async fn searches_are_analysed_compared_and_counted() {
+    let api = Api::start().await;
+    deposit(&api).await;
+    api.collector
+        .post_json(&request("edge", vec![call(7, 1, 0, SpanKind::Server, 0, 300)]))
+        .await;
+    let time = api.post("/analysis/time", &json!({})).await;
+    assert_eq!(
+        (&time["traces"], &time["duration"]),
+        (&json!(2), &json!(420_000_000))
+    );
+    assert_eq!(time["services"][0]["service"], "edge");
+    assert_eq!(time["operations"][0]["operation"], "GET /1");
+    let share: f64 = ["services"]
+        .iter()
+        .flat_map(|list| time[*list].as_array().unwrap())
+        .map(|row| row["share"].as_f64().unwrap())
+        .sum();
+    assert!((share - 1.0).abs() < 1e-9);
+
+    let sides =
+        json!({"a": {"traceIds": [hex(1, 16)]}, "b": {"search": {"service": "edge", "traceId": "07"}}});
+    let comparison = api.post("/analysis/compare", &sides).await;
+    assert_eq!(comparison["a"]["spans"], 4);
+    assert_eq!(comparison["b"]["duration"], 300_000_000);
+    let first = &comparison["operations"][0];
+    assert_eq!(
+        (&first["operation"], &first["verdict"]),
+        (&json!("GET /1"), &json!("slower"))
+    );
+
+    let features = api.post("/analysis/features", &json!({"order": "spans"})).await;
+    let row = &features["traces"][0];
+    assert_eq!(
+        (&row["spans"], &row["depth"], &row["maxFanOut"]),
+        (&json!(4), &json!(4), &json!(1))
+    );
+    let url = format!(
+        "http://{}/api/meshtrace/v1/analysis/features?format=csv",
+        api.collector.at.query
+    );
+    let answer = send(Request::post(url).body(Body::from("{}")).unwrap()).await;
+    assert_eq!(answer.content_type(), "text/csv; charset=utf-8");
+    assert_eq!(
+        String::from_utf8(answer.body.to_vec()).unwrap().lines().count(),
+        3
+    );
+
+    for (body, status, places) in [
+        (json!({"a": {}, "b": {}}), StatusCode::BAD_REQUEST, vec!["a"]),
+        (
+            json!({"a": {"traceIds": ["x"]}, "b": {}}),
+            StatusCode::BAD_REQUEST,
+            vec!["a.traceIds"],
+        ),
+        (
+            json!({"a": {"search": {"limit": 0}}, "b": {}}),
+            StatusCode::BAD_REQUEST,
+            vec!["a.limit"],
+        ),
+        (
+            json!({"a": {"traceIds": [hex(9, 16)]}, "b": {}}),
+            StatusCode::NOT_FOUND,
+            vec!["a.traceIds"],
+        ),
+        (
+            json!({"a": {"search": {}}}),
+            StatusCode::BAD_REQUEST,
+            vec!["body"],
+        ),
+    ] {
+        let refused = api.refused(Method::POST, "/analysis/compare", Some(&body)).await;
+        let places: Vec<_> = places.into_iter().map(str::to_owned).collect();
+        assert_eq!(refused, (status, places), "{body}");
+    }
+    api.collector.stop().await;
+}
+
+/// Whatever the document has is asked by some test here, and answered.
+#[tokio::test]
+async fn every_path_of_the_document_is_answered() {
+    let api = Api::start().await;
+    deposit(&api).await;
+    let document = api.collector.get("/api/meshtrace/v1/openapi.yaml").await;
+    assert_eq!(document.content_type(), "application/yaml");
+    for (method, path) in api.document.operations() {
+        let path = path.replace("{traceId}", &hex(1, 16));
+        let url = format!("http://{}/api/meshtrace/v1{path}", api.collector.at.query);
+        let request = Request::builder().method(method.as_str()).uri(url);
+        let client =
+            hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build_http();
+        let body = if method == "POST" {
+            Body::from("{}")
+        } else {
+            Body::empty()
+        };
+        let answer = client.request(request.body(body).unwrap()).await.unwrap();
+        assert!(
+            answer.status() != StatusCode::NOT_FOUND && answer.status() != StatusCode::METHOD_NOT_ALLOWED,
+            "{method} {path}: {}",
+            answer.status()
+        );
+    }
+    for path in ["/nothing", "/traces/x/y"] {
+        let answer = api.collector.get(&format!("/api/meshtrace/v1{path}")).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND);
+        assert_eq!(api.document.invalid_as("Errors", &answer.json()), [""; 0]);
+    }
     api.collector.stop().await;
 }

@@ -9,88 +9,20 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
-use axum::http::{Request, StatusCode};
+use axum::http::StatusCode;
+use common::program::{Program, export, exported};
 use common::{get, hex, request, span, text};
-use http_body_util::{BodyExt, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use nix::sys::signal::Signal;
 use opentelemetry_proto::tonic::trace::v1::Span;
-use prost::Message;
 
 /// How often the collector is killed.
 const KILLS: u64 = 12;
 /// Senders at the same time, so that appends share their way to the disk.
 const SENDERS: u64 = 4;
-
-struct Program {
-    child: Child,
-    http: SocketAddr,
-    query: SocketAddr,
-}
-
-impl Program {
-    fn start(data: &Path, durability: &str) -> Self {
-        let flags =
-            ["--otlp-grpc", "--otlp-http", "--query", "--admin"].map(|flag| format!("{flag}=127.0.0.1:0"));
-        let mut child = Command::new(env!("CARGO_BIN_EXE_meshtrace-collector"))
-            .env_clear()
-            .args(flags)
-            .arg("--data")
-            .arg(data)
-            .args(["--durability", durability])
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut said = String::new();
-        while !said.contains("listening") {
-            assert!(log.read_line(&mut said).unwrap() > 0, "it ended: {said}");
-        }
-        let address = |name: &str| {
-            let after = said.split(&format!("{name}=")).nth(1).unwrap();
-            after.split_whitespace().next().unwrap().parse().unwrap()
-        };
-        let (http, query) = (address("http"), address("query"));
-        // what it says is read to the end, so that it never waits for us
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        Self { child, http, query }
-    }
-
-    fn end(&mut self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
-            self.end(Signal::SIGKILL);
-        }
-    }
-}
-
-/// Whether it was acknowledged.
-async fn export(http: SocketAddr, request: &ExportTraceServiceRequest) -> bool {
-    let client = Client::builder(TokioExecutor::new()).build_http();
-    let request = Request::post(format!("http://{http}/v1/traces"))
-        .header("content-type", "application/x-protobuf")
-        .body(Full::<bytes::Bytes>::from(request.encode_to_vec()))
-        .unwrap();
-    match client.request(request).await {
-        Ok(response) if response.status() == StatusCode::OK => response.into_body().collect().await.is_ok(),
-        _ => false,
-    }
-}
 
 /// The first spans of two traces, with ids that no other request has.
 fn two_traces(number: u64) -> Vec<Span> {
@@ -110,19 +42,22 @@ async fn spans_of(query: SocketAddr, trace: u64) -> usize {
     }
 }
 
+async fn all_are_there(program: &Program, requests: &[u64]) {
+    for number in requests {
+        for trace in [2 * number, 2 * number + 1] {
+            assert_eq!(spans_of(program.query, trace).await, 1, "request {number}");
+        }
+    }
+}
+
 async fn acknowledged_spans_survive_kill_9(durability: &str) {
     let data = tempfile::tempdir().unwrap();
-    let (mut acknowledged, mut next) = (Vec::new(), 0);
+    let (mut acknowledged, mut checked, mut next) = (Vec::new(), 0, 0);
     for turn in 0..KILLS {
         let mut program = Program::start(data.path(), durability);
-        for number in &acknowledged {
-            assert_eq!(
-                spans_of(program.query, 2 * number).await,
-                1,
-                "turn {turn}, request {number}"
-            );
-            assert_eq!(spans_of(program.query, 2 * number + 1).await, 1);
-        }
+        // those of the last turn each time, and all of them in the end
+        all_are_there(&program, &acknowledged[checked..]).await;
+        checked = acknowledged.len();
         let senders = (0..SENDERS).map(|sender| {
             let (http, first) = (program.http, next + sender);
             tokio::spawn(async move {
@@ -145,6 +80,7 @@ async fn acknowledged_spans_survive_kill_9(durability: &str) {
             next = next.max(last + SENDERS);
         }
     }
+    all_are_there(&Program::start(data.path(), durability), &acknowledged).await;
     eprintln!("{} requests acknowledged and found", acknowledged.len());
     assert!(acknowledged.len() > KILLS as usize);
 }
@@ -191,4 +127,70 @@ fn a_folder_in_use_is_refused_with_its_name() {
     let said = String::from_utf8(second.stderr).unwrap();
     assert!(!second.status.success());
     assert!(said.contains("in use by another collector"), "{said}");
+}
+
+/// A command in which `folder` is a file system of that many MiB of its own. `None` where this is not allowed.
+fn on_small_disk(folder: &std::path::Path, mib: u32) -> Option<Command> {
+    let mount = format!("mount -t tmpfs -o size={mib}m none {}", folder.display());
+    let tried = Command::new("unshare")
+        .args(["--mount", "sh", "-c", &mount])
+        .status();
+    if !tried.is_ok_and(|status| status.success()) {
+        println!("SKIPPED: a full disk: a small file system cannot be mounted here");
+        return None;
+    }
+    let mut command = Command::new("unshare");
+    command
+        .args(["--mount", "sh", "-c", &format!("{mount} && exec \"$@\""), "sh"])
+        .arg(env!("CARGO_BIN_EXE_meshtrace-collector"))
+        .arg("--data")
+        .arg(folder);
+    Some(command)
+}
+
+/// A full disk refuses spans in a way that senders understand, goes on answering, and takes spans again once retention
+/// has made room.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_stops_ingest_keeps_answering_and_recovers() {
+    let data = tempfile::tempdir().unwrap();
+    let Some(mut command) = on_small_disk(data.path(), 6) else {
+        return;
+    };
+    command.args(["--durability", "sync", "--retention", "6s"]);
+    let program = Program::of(command);
+    let noise = |number: u64| -> String {
+        let mut state = number + 1;
+        let next = |_| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            format!("{:08x}", state >> 32)
+        };
+        (0..8000).map(next).collect()
+    };
+    let big = |number: u64| {
+        let mut spans = two_traces(number);
+        spans[0].attributes.push(text("noise", &noise(number)));
+        request("a", spans)
+    };
+    let mut number = 0;
+    let refused = loop {
+        let answer = exported(program.http, &big(number)).await.unwrap();
+        if answer.status != StatusCode::OK {
+            break answer;
+        }
+        number += 1;
+        assert!(number < 1000, "the disk is never full");
+    };
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(refused.headers.contains_key("retry-after"));
+    let said = String::from_utf8_lossy(&refused.body).into_owned();
+    assert!(said.contains("the log cannot be written"), "{said}");
+    assert_eq!(spans_of(program.query, 2 * (number - 1)).await, 1);
+    let patience = Instant::now() + Duration::from_secs(45);
+    while !export(program.http, &big(2000)).await {
+        assert!(Instant::now() < patience, "it does not recover");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    assert_eq!(spans_of(program.query, 4000).await, 1);
 }

@@ -285,3 +285,94 @@ async fn everything_wrong_with_a_question_is_said_at_once() {
     assert_eq!(collector.errors("/api/nothing").await.0, StatusCode::NOT_FOUND);
     collector.stop().await;
 }
+
+#[tokio::test]
+async fn the_second_api_answers_with_otlp() {
+    let collector = bank().await;
+    let get = async |path: &str| {
+        let answer = collector.get(path).await;
+        (answer.status, answer.json())
+    };
+    let (_, services) = get("/api/v3/services").await;
+    assert_eq!(services, json!({"services": ["account", "cashier"]}));
+    let (_, operations) = get("/api/v3/operations?service=cashier&span_kind=client").await;
+    assert_eq!(
+        operations,
+        json!({"operations": [{"name": "GET /2", "spanKind": "client"}]})
+    );
+    let spans = |result: &Value| {
+        let groups = result["result"]["resourceSpans"].as_array().unwrap().iter();
+        let mut ids: Vec<_> = groups
+            .flat_map(|group| group["scopeSpans"][0]["spans"].as_array().unwrap())
+            .map(|span| span["spanId"].as_str().unwrap()[..2].to_owned())
+            .collect();
+        ids.sort_unstable();
+        ids
+    };
+    let (_, trace) = get(&format!("/api/v3/traces/{}", hex(2, 16))).await;
+    assert_eq!(spans(&trace), ["01", "02", "03"]);
+    let ids = &trace["result"]["resourceSpans"][0]["scopeSpans"][0]["spans"][0];
+    assert_eq!(ids["traceId"], hex(1, 16), "a joined trace is one");
+
+    let window = "query.start_time_min=2017-07-14T02:40:00Z&query.start_time_max=2017-07-14T02:40:01.5Z";
+    for (query, found) in [
+        ("query.service_name=cashier", 3),
+        ("query.service_name=nobody", 0),
+        ("query.operation_name=GET+/3", 3),
+        ("query.duration_min=2ms", 0),
+        (
+            "query.attributes=%7B%22exception.type%22:%22Overdrawn%22%7D&query.num_traces=1",
+            3,
+        ),
+    ] {
+        let (status, json) = get(&format!("/api/v3/traces?{query}&{window}")).await;
+        assert_eq!((status, spans(&json).len()), (StatusCode::OK, found), "{query}");
+    }
+    for (path, status) in [
+        ("/api/v3/traces", StatusCode::BAD_REQUEST),
+        (
+            "/api/v3/traces?query.start_time_min=now&query.start_time_max=then",
+            StatusCode::BAD_REQUEST,
+        ),
+        ("/api/v3/operations", StatusCode::BAD_REQUEST),
+        ("/api/v3/traces/xyz", StatusCode::BAD_REQUEST),
+        ("/api/v3/traces/9", StatusCode::NOT_FOUND),
+    ] {
+        let (answered, json) = get(path).await;
+        assert_eq!(answered, status, "{path}");
+        assert_eq!(json["error"]["httpCode"], status.as_u16());
+        assert!(!json["error"]["message"].as_str().unwrap().is_empty());
+    }
+    collector.stop().await;
+}
+
+#[tokio::test]
+async fn metrics_are_said_not_to_be_supported_and_where_they_are() {
+    let collector = start().await;
+    for metric in [
+        "latencies?service=a&quantile=0.95",
+        "calls?service=a",
+        "errors?service=a",
+        "minstep",
+    ] {
+        let (status, errors) = collector.errors(&format!("/api/metrics/{metric}")).await;
+        assert_eq!(status, StatusCode::NOT_IMPLEMENTED);
+        assert!(errors[0].contains("not supported"), "{errors:?}");
+    }
+    collector.stop().await;
+}
+
+#[tokio::test]
+async fn limits_have_bounds() {
+    let collector = bank().await;
+    for limit in ["0", "-1", "1501", "many", "99999999999999999999"] {
+        let (status, errors) = collector.errors(&format!("/api/traces?limit={limit}")).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+        assert_eq!(
+            errors,
+            [format!("limit: `{limit}` is not a number from 1 to 1500")]
+        );
+    }
+    assert_eq!(ids(&collector.data("/api/traces?limit=1500").await), ["01"]);
+    collector.stop().await;
+}

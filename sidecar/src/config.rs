@@ -282,7 +282,7 @@ impl Export {
         let bytes = || parsed("a number of bytes");
         let export = Self {
             queue_bytes: section.optional("queue_bytes", bytes()).unwrap_or(4 << 20),
-            batch_bytes: section.optional("batch_bytes", bytes()).unwrap_or(512 << 10),
+            batch_bytes: section.optional("batch_bytes", bytes()).unwrap_or(256 << 10),
             interval: section
                 .optional("interval", duration)
                 .unwrap_or(Duration::from_secs(1)),

@@ -7,6 +7,9 @@ import { type BrowserContext, chromium, type Page } from 'playwright-core';
 
 const program = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
+/** How long a page may take to show what is waited for, in milliseconds. */
+const PATIENCE = 20_000;
+
 export interface Look {
   width: number;
   height: number;
@@ -43,6 +46,7 @@ export class Browser {
   /** A page that looks so, with what it complains about. Requests to anywhere else are among the complaints. */
   async open(url: string, look: Look = desk): Promise<{ page: Page; complaints: string[] }> {
     const page = await this.context.newPage();
+    page.setDefaultTimeout(PATIENCE);
     const complaints: string[] = [];
     page.on('console', (message) => {
       if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());

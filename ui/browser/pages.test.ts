@@ -92,7 +92,6 @@ const looks: [string, Look][] = [
   ['light', desk],
   ['dark', { ...desk, colours: 'dark' }],
   ['phone', phone],
-  ['phone-dark', { ...phone, colours: 'dark' }],
 ];
 
 describe.each(looks)('%s', (lookName, look) => {

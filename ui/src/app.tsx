@@ -37,7 +37,7 @@ function page(path: string): ReactNode {
       return <ComparePage />;
     default:
       return (
-        <Empty title="There is no such page">
+        <Empty page title="There is no such page">
           <Link href="/">Go to the overview</Link>, or open a trace by its id above.
         </Empty>
       );

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bench_causality::log::Recording;
 use bench_causality::measure::measure;
+use bench_causality::method::engine_bytes;
 use bench_causality::promises::promises;
 use bench_causality::replay::{self, Unreadable};
 use bench_causality::report::{self, Cell};
@@ -49,7 +50,7 @@ struct Simulated {
     #[arg(long, value_delimiter = ',', default_values_t = [0.1, 1.0, 4.0, 16.0])]
     in_flight: Vec<f64>,
     /// Requests from outside of each workload.
-    #[arg(long, default_value_t = 5_000)]
+    #[arg(long, default_value_t = 3_000)]
     requests: u32,
     /// How many workloads are measured at a time.
     #[arg(long, default_value_t = 2)]
@@ -102,6 +103,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
+    let memory = memory();
     let cells = match &args.command {
         None => simulated(&args.simulated)?,
         Some(Command::Replay { files, compress }) => replayed(files, *compress)?,
@@ -110,6 +112,9 @@ fn run(args: &Args) -> Result<(), Failure> {
     if args.command.is_none() {
         show(&report::table(&by_server(&cells)));
         show(&promises(&cells));
+        if let Some(bytes) = memory {
+            show(&format!("about {} KiB of memory for each engine", bytes / 1024));
+        }
     }
     let out = &args.out;
     write(out, &cells).map_err(|why| Failure::Write {
@@ -118,6 +123,13 @@ fn run(args: &Args) -> Result<(), Failure> {
     })?;
     progress(&format!("written to {}", args.out.display()));
     Ok(())
+}
+
+/// What an engine holds after a busy time, measured before anything else uses memory.
+fn memory() -> Option<usize> {
+    let workload = catalogue::workload(Set::HeldOut, Family::Routes, Server::go(), 16.0, 3_000);
+    let recordings = simulate(&workload);
+    engine_bytes(&recordings.first()?.log)
 }
 
 fn write(out: &Path, cells: &[Cell]) -> std::io::Result<()> {

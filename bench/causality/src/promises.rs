@@ -88,6 +88,30 @@ pub fn promises(cells: &[Cell]) -> String {
             least,
         );
     }
+    // what is asked at 4 in flight is what links mean, and so has to hold everywhere
+    for (bits, cell) in together(cells, |cell| cell.in_flight.to_bits()) {
+        let name = format!("{} in flight", f64::from_bits(bits));
+        let most = Bound::Below(WRONG_MOST);
+        let wrong = score(&cell, THRESHOLD).and_then(|score| score.wrong_rate());
+        line(
+            &mut text,
+            &name,
+            "wrong links, % of all calls",
+            100.0,
+            wrong,
+            most,
+        );
+        let most = Bound::Below(CALIBRATION_MOST);
+        let calibration = score(&cell, 0.9).and_then(|score| score.calibration_error());
+        line(
+            &mut text,
+            &name,
+            "calibration error from 0.9 up, points",
+            1.0,
+            calibration,
+            most,
+        );
+    }
     fifo(&mut text, cells);
     text
 }

@@ -135,7 +135,7 @@ pub fn table<'c>(cells: impl IntoIterator<Item = &'c Cell>) -> String {
         let took = deferred.map(Measured::decision_us_p99);
         let _infallible = writeln!(
             text,
-            "{:<15} {:<13} {:>9} | {} {} {} {} {} | {} {} | {} {} {} | {} {} {} {} {} | {} | {}",
+            "{:<15} {:<13} {:>9.1} | {} {} {} {} {} | {} {} | {} {} {} | {} {} {} {} {} | {} | {}",
             cell.workload,
             cell.server_model,
             cell.in_flight,

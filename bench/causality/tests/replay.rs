@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use bench_causality::log::{Event, Recording};
 use bench_causality::replay::{Kind, LeftOut, Replay, Span, read, rebuild};
+use bench_causality::sim::catalogue::{Family, Set, workload};
+use bench_causality::sim::simulate;
+use bench_causality::sim::workload::Server;
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -164,4 +167,71 @@ fn compressed_traces_are_closer_together_and_as_long_as_before() {
     assert_eq!(moments(|event| matches!(event, Event::Call { .. })), [10, 110]);
     assert_eq!(moments(|event| matches!(event, Event::EndCall { .. })), [90, 190]);
     assert_eq!(moments(|event| matches!(event, Event::End { .. })), [100, 200]);
+}
+
+/// What services that were simulated would have recorded, had they been instrumented.
+fn as_spans(recordings: &[Recording]) -> Vec<Span> {
+    let mut spans = Vec::new();
+    for (site, recording) in recordings.iter().enumerate() {
+        let request_id = |number: u32| format!("request {site} {number}");
+        let add = |spans: &mut Vec<Span>, id: String, parent, kind, start| {
+            spans.push(span(
+                &id,
+                None,
+                &format!("service {site}"),
+                kind,
+                start,
+                start + 1,
+            ));
+            spans.last_mut().unwrap().parent = parent;
+        };
+        let mut open = std::collections::BTreeMap::new();
+        for (now, event) in &recording.log.events {
+            match *event {
+                Event::Begin { request, .. } => {
+                    let origin = recording.truth.origins[request as usize];
+                    let parent = origin.map(|(site, call)| format!("call {site} {call}"));
+                    open.insert((Kind::Server, request), spans.len());
+                    add(&mut spans, request_id(request), parent, Kind::Server, *now);
+                }
+                Event::Call { call, .. } => {
+                    let parent = recording.truth.parents[call as usize].map(request_id);
+                    open.insert((Kind::Client, call), spans.len());
+                    add(
+                        &mut spans,
+                        format!("call {site} {call}"),
+                        parent,
+                        Kind::Client,
+                        *now,
+                    );
+                }
+                Event::End { request } => spans[open[&(Kind::Server, request)]].end = *now,
+                Event::EndCall { call } => spans[open[&(Kind::Client, call)]].end = *now,
+                _ => {}
+            }
+        }
+    }
+    spans
+}
+
+#[test]
+fn what_is_simulated_recorded_and_replayed_has_the_same_causes() {
+    let workload = workload(Set::Train, Family::Tree, Server::go(), 4.0, 100);
+    let simulated = simulate(&workload);
+    let replay = rebuild(as_spans(&simulated), 1.0);
+    assert_eq!(replay.left_out, LeftOut::default());
+    for (site, recording) in simulated.iter().enumerate() {
+        let name = format!("service {site}");
+        let at = replay.names.iter().position(|it| *it == name).unwrap();
+        let replayed = &replay.recordings[at];
+        assert_eq!(replayed.truth.parents, recording.truth.parents, "{name}");
+        let named =
+            |origin: &Option<(usize, u32)>| origin.map(|(site, call)| (replay.names[site].clone(), call));
+        let origins: Vec<_> = replayed.truth.origins.iter().map(named).collect();
+        let wanted = recording.truth.origins.iter();
+        let wanted: Vec<_> = wanted
+            .map(|it| it.map(|(site, call)| (format!("service {site}"), call)))
+            .collect();
+        assert_eq!(origins, wanted, "{name}");
+    }
 }

@@ -140,6 +140,7 @@ fn namespaces<'v>(documents: impl Iterator<Item = &'v Value>) -> BTreeMap<String
             name: name.clone(),
             annotations,
             labels,
+            ..Namespace::default()
         };
         (name, namespace)
     };

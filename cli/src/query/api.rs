@@ -1,7 +1,10 @@
 //! Asking a collector, or anything else that answers Jaeger's HTTP JSON API.
 
+use std::ops::ControlFlow;
+
 use hyper::Uri;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::http;
@@ -76,7 +79,7 @@ pub enum Error {
     },
     /// What answers is no collector.
     #[error(
-        "what answers at {place} does not speak Jaeger's HTTP JSON API ({source}): is this the query port?"
+        "what answers at {place} does not speak the API that was asked for ({source}): is this a collector's query port?"
     )]
     Foreign {
         /// The address.
@@ -89,7 +92,7 @@ pub enum Error {
     NotAnId(String),
     /// There is no such trace.
     #[error(
-        "no trace whose id begins with `{0}` among the {RECENT} latest; `meshtrace traces` lists what there is"
+        "no trace whose id begins with `{0}`, at least not among the {RECENT} latest; `meshtrace traces` lists what there is"
     )]
     Unknown(String),
     /// There are several.
@@ -111,6 +114,46 @@ struct Envelope {
 #[derive(Deserialize)]
 struct Problem {
     msg: String,
+}
+
+/// What our own collectors say when they do not answer.
+#[derive(Deserialize)]
+struct Refusal {
+    errors: Vec<Wrong>,
+}
+
+#[derive(Deserialize)]
+struct Wrong {
+    message: String,
+    #[serde(rename = "where")]
+    place: Option<String>,
+    allowed: Option<String>,
+}
+
+impl Wrong {
+    fn text(&self) -> String {
+        let place = self
+            .place
+            .as_ref()
+            .map(|place| format!("{place}: "))
+            .unwrap_or_default();
+        let allowed = self
+            .allowed
+            .as_ref()
+            .map(|allowed| format!(" (allowed: {allowed})"));
+        format!("{place}{}{}", self.message, allowed.unwrap_or_default())
+    }
+}
+
+#[derive(Deserialize)]
+struct Found {
+    traces: Vec<FoundTrace>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FoundTrace {
+    trace_id: String,
 }
 
 impl Api {
@@ -213,6 +256,117 @@ impl Api {
                     what: said.join("; "),
                 })
             }
+        }
+    }
+
+    /// The collector's own answer to a question in its own words.
+    pub(super) async fn own(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Value, Error> {
+        let response = self.fetch(path, parameters).await?;
+        self.json(&response)
+    }
+
+    /// The same as it came.
+    pub(super) async fn fetch(
+        &self,
+        path: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<http::Response, Error> {
+        let (name, target) = (self.name(), self.target(path, parameters));
+        let response = http::get_from((self.host.as_str(), self.port), &name, &target).await;
+        let response = response.map_err(|source| self.silent(source))?;
+        self.accepted(response)
+    }
+
+    /// Sends a file.
+    pub(super) async fn send(&self, path: &str, file: Vec<u8>) -> Result<Value, Error> {
+        let target = self.target(path, &[]);
+        let response = http::post_to(
+            (self.host.as_str(), self.port),
+            &self.name(),
+            &target,
+            file.into(),
+        )
+        .await;
+        let response = self.accepted(response.map_err(|source| self.silent(source))?)?;
+        self.json(&response)
+    }
+
+    /// Follows an answer that does not end, line by line.
+    pub(super) async fn follow(
+        &self,
+        path: &str,
+        parameters: &[(&str, &str)],
+        take: impl FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let (name, target) = (self.name(), self.target(path, parameters));
+        let refused = http::follow((self.host.as_str(), self.port), &name, &target, take).await;
+        match refused.map_err(|source| self.silent(source))? {
+            Some(response) => self.accepted(response).map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    fn name(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    fn target(&self, path: &str, parameters: &[(&str, &str)]) -> String {
+        let mut target = format!("{}/api/meshtrace/v1{path}", self.path);
+        for (index, (key, value)) in parameters.iter().enumerate() {
+            let mark = if index == 0 { '?' } else { '&' };
+            target += &format!("{mark}{key}={}", escaped(value));
+        }
+        target
+    }
+
+    fn silent(&self, source: http::Error) -> Error {
+        Error::Silent {
+            place: self.place.clone(),
+            source,
+        }
+    }
+
+    fn json<T: DeserializeOwned>(&self, response: &http::Response) -> Result<T, Error> {
+        serde_json::from_slice(&response.body).map_err(|source| self.foreign(source))
+    }
+
+    /// What is shown of an answer.
+    pub(super) fn shown<T: DeserializeOwned>(&self, answer: &Value) -> Result<T, Error> {
+        T::deserialize(answer).map_err(|source| self.foreign(source))
+    }
+
+    fn foreign(&self, source: serde_json::Error) -> Error {
+        Error::Foreign {
+            place: self.place.clone(),
+            source,
+        }
+    }
+
+    /// The answer, if it is one; the collector's words otherwise.
+    fn accepted(&self, response: http::Response) -> Result<http::Response, Error> {
+        if response.status == 200 {
+            return Ok(response);
+        }
+        let refusal: Refusal = self.json(&response)?;
+        let said: Vec<_> = refusal.errors.iter().map(Wrong::text).collect();
+        Err(Error::Refused {
+            place: self.place.clone(),
+            what: said.join("; "),
+        })
+    }
+
+    /// The whole id of the trace whose id begins with `id`: looked for in all traces that are kept.
+    pub(super) async fn find(&self, id: &str) -> Result<String, Error> {
+        let found = self.own("/traces", &[("traceId", id), ("limit", "5")]).await?;
+        let found: Found = self.shown(&found)?;
+        let mut ids: Vec<_> = found.traces.into_iter().map(|trace| trace.trace_id).collect();
+        match ids.len() {
+            0 => Err(Error::Unknown(id.to_owned())),
+            1 => Ok(ids.remove(0)),
+            _ => Err(Error::Ambiguous {
+                given: id.to_owned(),
+                ids,
+            }),
         }
     }
 

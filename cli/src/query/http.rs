@@ -1,13 +1,15 @@
-//! One HTTP/1.1 GET, which is all that we ask of anybody.
+//! One HTTP/1.1 request at a time, which is all that we ask of anybody.
 
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::Request;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
-use hyper::header::{ACCEPT, HOST};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
+use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio::time::timeout;
@@ -59,32 +61,111 @@ pub async fn get(address: SocketAddr, target: &str) -> Result<Response, Error> {
 /// # Errors
 /// As [`get`].
 pub async fn get_from(address: impl ToSocketAddrs, host: &str, target: &str) -> Result<Response, Error> {
-    timeout(PATIENCE, exchange(address, host, target))
+    let request = request(Method::GET, host, target, Bytes::new())?;
+    timeout(PATIENCE, exchange(address, request))
         .await
         .unwrap_or(Err(Error::Slow))
 }
 
-async fn exchange(address: impl ToSocketAddrs, host: &str, target: &str) -> Result<Response, Error> {
-    let socket = TcpStream::connect(address).await.map_err(Error::Connect)?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(socket)).await?;
-    let request = Request::get(target)
-        .header(HOST, host)
-        .header(ACCEPT, "application/json")
-        .body(Empty::<Bytes>::new())?;
+/// Sends `body` to `target`, and reads the answer.
+///
+/// # Errors
+/// As [`get`].
+pub async fn post_to(
+    address: impl ToSocketAddrs,
+    host: &str,
+    target: &str,
+    body: Bytes,
+) -> Result<Response, Error> {
+    let request = request(Method::POST, host, target, body)?;
+    timeout(PATIENCE, exchange(address, request))
+        .await
+        .unwrap_or(Err(Error::Slow))
+}
+
+/// Asks for an answer that does not end, and gives each of its lines to `take` until that says to stop.
+///
+/// # Errors
+/// Nobody answered within 30 s, or the answer broke off. An answer that is refused comes back whole.
+pub async fn follow(
+    address: impl ToSocketAddrs,
+    host: &str,
+    target: &str,
+    mut take: impl FnMut(&str) -> ControlFlow<()>,
+) -> Result<Option<Response>, Error> {
+    let request = request(Method::GET, host, target, Bytes::new())?;
+    let opened = timeout(PATIENCE, open(address, request));
+    let (response, connection) = opened.await.unwrap_or(Err(Error::Slow))?;
     let answer = async {
-        let response = sender.send_request(request).await?;
         let status = response.status().as_u16();
-        let body = Limited::new(response.into_body(), LARGEST)
-            .collect()
-            .await
-            .map_err(Error::Body)?
-            .to_bytes();
-        Ok(Response { status, body })
+        let mut body = response.into_body();
+        if status != 200 {
+            return Ok(Some(whole(status, body).await?));
+        }
+        let mut rest = Vec::new();
+        while let Some(frame) = body.frame().await {
+            rest.extend_from_slice(&frame?.into_data().unwrap_or_default());
+            while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = rest.drain(..=end).collect();
+                if take(String::from_utf8_lossy(&line).trim_end()).is_break() {
+                    return Ok(None);
+                }
+            }
+            if rest.len() > LARGEST {
+                return Ok(None);
+            }
+        }
+        Ok(None)
     };
     tokio::pin!(answer);
     tokio::select! {
         answer = &mut answer => answer,
-        // it only moves the bytes: the answer says what became of them
         _ = connection => answer.await,
     }
+}
+
+fn request(method: Method, host: &str, target: &str, body: Bytes) -> Result<Request<Full<Bytes>>, Error> {
+    let request = Request::builder().method(method).uri(target);
+    Ok(request
+        .header(HOST, host)
+        .header(ACCEPT, "application/json, text/event-stream")
+        .header(CONTENT_TYPE, "application/json")
+        .body(Full::new(body))?)
+}
+
+type Connection = http1::Connection<TokioIo<TcpStream>, Full<Bytes>>;
+
+/// The head of the answer, and the connection on which the rest comes.
+async fn open(
+    address: impl ToSocketAddrs,
+    request: Request<Full<Bytes>>,
+) -> Result<(hyper::Response<Incoming>, Connection), Error> {
+    let socket = TcpStream::connect(address).await.map_err(Error::Connect)?;
+    let (mut sender, mut connection) = http1::handshake(TokioIo::new(socket)).await?;
+    let answer = sender.send_request(request);
+    tokio::pin!(answer);
+    let response = tokio::select! {
+        answer = &mut answer => answer?,
+        // it only moves the bytes: the answer says what became of them
+        _ = &mut connection => answer.await?,
+    };
+    Ok((response, connection))
+}
+
+async fn exchange(address: impl ToSocketAddrs, request: Request<Full<Bytes>>) -> Result<Response, Error> {
+    let (response, connection) = open(address, request).await?;
+    let answer = whole(response.status().as_u16(), response.into_body());
+    tokio::pin!(answer);
+    tokio::select! {
+        answer = &mut answer => answer,
+        _ = connection => answer.await,
+    }
+}
+
+async fn whole(status: u16, body: Incoming) -> Result<Response, Error> {
+    let body = Limited::new(body, LARGEST).collect().await.map_err(Error::Body)?;
+    Ok(Response {
+        status,
+        body: body.to_bytes(),
+    })
 }

@@ -60,6 +60,22 @@ impl Trace {
             .saturating_sub(self.start())
     }
 
+    /// The product of the confidences of its inferred links, if it has any.
+    pub(super) fn confidence(&self) -> Option<f64> {
+        let inferred = self.spans.iter().filter(|span| span.is_inferred());
+        let said = inferred.map(|span| span.tag("meshtrace.link.confidence")?.parse::<f64>().ok());
+        let known: Vec<_> = said.map(Option::unwrap_or_default).collect();
+        (!known.is_empty()).then(|| known.into_iter().product())
+    }
+
+    /// The same without the links that were inferred.
+    pub(super) fn without_inferred(mut self) -> Self {
+        for span in self.spans.iter_mut().filter(|span| span.is_inferred()) {
+            span.parent = None;
+        }
+        self
+    }
+
     pub(super) fn services(&self) -> BTreeSet<&str> {
         self.spans.iter().map(|span| span.service.as_str()).collect()
     }
@@ -76,6 +92,10 @@ impl Span {
 
     pub(super) fn tag(&self, key: &str) -> Option<&str> {
         self.tags.get(key).map(String::as_str)
+    }
+
+    fn is_inferred(&self) -> bool {
+        self.tag("meshtrace.link.kind") == Some("inferred")
     }
 
     /// The host, pod or instance that recorded it.

@@ -72,6 +72,10 @@ fn heading(trace: &Trace, style: Style) -> String {
         duration(trace.duration()),
         format!("{} UTC", time(trace.start())),
     ];
+    let confidence = trace
+        .confidence()
+        .map(|confidence| format!("confidence {confidence:.3}"));
+    let facts: Vec<_> = facts.into_iter().chain(confidence).collect();
     format!(
         "{}\n{}\n\n",
         style.paint(Look::Strong, &trace.id),

@@ -208,9 +208,9 @@ fn places_to_look(plan: &Plan) -> Vec<String> {
         .iter()
         .map(
             |Published { what, host, .. }| match Some(what.as_str()) == collector {
-                true if *host == usual => format!("traces: meshtrace traces, or http://{host}/api/traces"),
+                true if *host == usual => format!("traces: http://{host}, or meshtrace traces"),
                 true => {
-                    format!("traces: meshtrace traces --collector http://{host}, or http://{host}/api/traces")
+                    format!("traces: http://{host}, or meshtrace traces --collector http://{host}")
                 }
                 false => format!("{what}: http://{host}"),
             },

@@ -1,5 +1,7 @@
 //! How a span's parent was found, as its sidecar says it.
 
+use std::sync::Arc;
+
 use otlp::model::{Span, Value};
 
 /// The attribute that holds a link's kind.
@@ -82,6 +84,14 @@ pub fn link(span: &Span) -> Option<Link<'_>> {
 pub fn product<'a>(spans: impl IntoIterator<Item = &'a Span>) -> f64 {
     let links = spans.into_iter().filter_map(link);
     links.map(|link| link.confidence).product()
+}
+
+/// Takes their parents from the spans whose parents were inferred.
+pub fn cut_inferred(spans: &mut [Arc<Span>]) {
+    let is_inferred = |span: &Span| link(span).is_some_and(|link| link.kind == LinkKind::Inferred);
+    for span in spans.iter_mut().filter(|span| is_inferred(span)) {
+        Arc::make_mut(span).parent_id = None;
+    }
 }
 
 /// An inference that does not say how sure it is, or says nonsense, is not sure at all.

@@ -60,4 +60,16 @@ impl<'a> Reading<'a> {
             critical_times,
         }
     }
+
+    /// When its first span began, in nanoseconds since the Unix epoch, as its sender wrote it.
+    pub fn start(&self) -> u64 {
+        let starts = self.tree.nodes().iter().map(|node| node.span.start);
+        starts.min().unwrap_or(0)
+    }
+
+    /// Nanoseconds from there to the end of its last span.
+    pub fn duration(&self) -> u64 {
+        let ends = self.tree.nodes().iter().map(|node| node.span.end);
+        ends.max().unwrap_or(0).saturating_sub(self.start())
+    }
 }

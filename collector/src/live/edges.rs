@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use span::{SpanId, TraceId};
 
-use super::seen::Seen;
+use super::seen::{Seen, SeenPeer};
 use super::series::Call;
 use crate::analysis::peer::PeerKind;
 use crate::analysis::tree::{is_inbound, is_outbound};
@@ -47,7 +47,7 @@ enum Waiting {
     Caller {
         service: Arc<str>,
         /// What it says of the call, if it is one; its peer.
-        call: Option<(Call, Option<(Arc<str>, PeerKind)>)>,
+        call: Option<(Call, Option<SeenPeer>)>,
         answered: bool,
     },
     /// A span whose caller has not come.

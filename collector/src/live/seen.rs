@@ -26,12 +26,15 @@ pub(super) struct Seen {
     pub(super) parent_id: Option<SpanId>,
     /// The trace in which spans below it say they are.
     pub(super) trace_below: TraceId,
-    pub(super) peer: Option<(Arc<str>, PeerKind)>,
+    pub(super) peer: Option<SeenPeer>,
     pub(super) link: Option<SeenLink>,
     pub(super) instance: Option<Arc<str>>,
     /// The version of the sidecar that made it.
     pub(super) version: Option<Arc<str>>,
 }
+
+/// The other side of a call.
+pub(super) type SeenPeer = (Arc<str>, PeerKind);
 
 /// How the span's parent was found.
 #[derive(Clone, Debug)]

@@ -79,7 +79,7 @@ impl Totals {
         self.durations.merge(&later.durations);
     }
 
-    /// The duration that so large a part of them took at most, in nanoseconds, at most 3 percent off.
+    /// The duration that so large a part of them took at most, in nanoseconds, to a few percent.
     pub fn quantile(&self, part: f64) -> Option<u64> {
         self.durations.quantile(part)
     }

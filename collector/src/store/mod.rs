@@ -46,6 +46,8 @@ pub use memory::{Limits, Memory};
 ///
 /// **Forgetting.** What is dropped to stay within the limits is whole traces as they read, oldest first, by the time
 /// at which their first span was received; and it is reported. Spans of a dropped trace that come later begin it anew.
+/// A backend may drop in larger pieces what was received in the same stretch of time: then a trace is kept until its
+/// piece is too old, and one whose spans came in several stretches goes piece by piece.
 ///
 /// **Bounds.** Memory and disk stay within configured limits whatever is sent.
 ///
@@ -103,9 +105,9 @@ pub struct Dropped {
 /// How much a store keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Size {
-    /// Traces, as they read.
+    /// Traces, as they read. A backend that keeps a trace in several pieces may count it once for each.
     pub traces: u64,
-    /// Spans.
+    /// Spans. Those that were repeated count until they are recognised.
     pub spans: u64,
     /// Bytes, of memory or disk, by the backend's own reckoning; what its limit is compared with.
     pub bytes: u64,

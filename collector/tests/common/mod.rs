@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
 pub(crate) mod document;
+pub(crate) mod program;
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;

@@ -16,7 +16,7 @@ pub mod installed {
     pub const COLLECTOR: &str = "http://meshtrace-collector.meshtrace:4317";
 }
 
-/// TCP ports of the sidecar and of the collector.
+/// TCP ports of the sidecar, the collector and the operator.
 pub mod port {
     /// The sidecar takes connections here that were on their way into the pod.
     pub const INBOUND: u16 = 15106;
@@ -32,6 +32,10 @@ pub mod port {
     pub const QUERY: u16 = 16686;
     /// The collector's metrics and probes, where Jaeger has them.
     pub const COLLECTOR_ADMIN: u16 = 14269;
+    /// The operator's webhook, where other operators have theirs.
+    pub const WEBHOOK: u16 = 9443;
+    /// The operator's metrics and probes.
+    pub const OPERATOR_ADMIN: u16 = 14270;
 }
 
 /// The environment variables that the sidecar reads. Each stands for one key of its configuration file and wins over it.

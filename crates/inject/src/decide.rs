@@ -8,6 +8,7 @@
 //! | nearest `inject` is `false` | skip: `opted_out` |
 //! | no `inject` anywhere, and the command line does not ask either | skip: `not_asked` |
 //! | is in `kube-system`, `kube-public`, `kube-node-lease` or the operator's namespace | skip: `system_namespace` |
+//! | `capture` is `init`, and what its namespace allows is not known | skip: `unknown_namespace` |
 //! | mirrors a static pod | skip: `mirror_pod` |
 //! | has `hostNetwork` | skip: `host_network` |
 //! | runs on Windows, by `os` or by node selector | skip: `windows` |
@@ -89,15 +90,47 @@ impl Site {
     }
 }
 
-/// The namespace of a pod. Empty where nothing is known of it.
+/// Reads where spans go: `http://host:port`. With anything else the sidecar would not start, and neither would the pod.
+///
+/// # Errors
+/// What would be right.
+pub fn collector(text: &str) -> Result<String, String> {
+    let authority = text
+        .strip_prefix("http://")
+        .map(|rest| rest.strip_suffix('/').unwrap_or(rest));
+    let parts = authority.and_then(|authority| authority.rsplit_once(':'));
+    let fits = parts.is_some_and(|(host, port)| {
+        !host.is_empty() && !host.contains(['/', '@']) && port.parse::<u16>().is_ok()
+    });
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("`{text}` is not `http://host:port`"))
+    }
+}
+
+/// The namespace of a pod. Empty where nothing is said of it.
 #[derive(Clone, Debug, Default)]
 pub struct Namespace {
     /// Its name.
     pub name: String,
+    /// Whether what it says is not known, though a redirect that it forbids would keep the pod from being made.
+    pub is_unknown: bool,
     /// Its annotations.
     pub annotations: Texts,
     /// Its labels.
     pub labels: Texts,
+}
+
+impl Namespace {
+    /// One of which nothing is known.
+    pub fn unknown(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            is_unknown: true,
+            ..Self::default()
+        }
+    }
 }
 
 /// All that a decision depends on.
@@ -189,6 +222,7 @@ fn impossible(question: &Question<'_>, wishes: &Wishes) -> Vec<Reason> {
     let is_ours = |name: &str| SYSTEM_NAMESPACES.contains(&name) || name == site.own_namespace;
     let holds = |reason: Reason| match reason {
         Reason::SystemNamespace => !namespace.name.is_empty() && is_ours(&namespace.name),
+        Reason::UnknownNamespace => redirected && namespace.is_unknown,
         Reason::MirrorPod => pod.metadata.annotations.contains_key(MIRROR),
         Reason::HostNetwork => spec.host_network,
         Reason::Windows => {

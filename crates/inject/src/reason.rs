@@ -20,6 +20,8 @@ pub enum Reason {
     InjectedByHand,
     /// Its namespace belongs to the cluster, or to us.
     SystemNamespace,
+    /// Nothing is known of its namespace yet.
+    UnknownNamespace,
     /// It is the API server's picture of a pod that the kubelet runs from a file.
     MirrorPod,
     /// It has no network of its own.
@@ -48,13 +50,14 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::NotAsked,
         Self::OptedOut,
         Self::UnclearInject,
         Self::AlreadyInjected,
         Self::InjectedByHand,
         Self::SystemNamespace,
+        Self::UnknownNamespace,
         Self::MirrorPod,
         Self::HostNetwork,
         Self::Windows,
@@ -78,6 +81,7 @@ impl Reason {
             Self::AlreadyInjected => "already_injected",
             Self::InjectedByHand => "injected_by_hand",
             Self::SystemNamespace => "system_namespace",
+            Self::UnknownNamespace => "unknown_namespace",
             Self::MirrorPod => "mirror_pod",
             Self::HostNetwork => "host_network",
             Self::Windows => "windows",
@@ -110,6 +114,10 @@ impl Reason {
             }
             Self::SystemNamespace => {
                 "the namespace belongs to the cluster or to meshtrace itself, whose pods are never touched"
+            }
+            Self::UnknownNamespace => {
+                "the operator does not know yet what the namespace allows, so it does not risk that the pod is refused; \
+                 delete the pod to try again"
             }
             Self::MirrorPod => {
                 "it mirrors a static pod, which the kubelet runs from a file and which cannot be changed"
@@ -144,6 +152,17 @@ impl Reason {
             }
             Self::Unreadable => "it is not what Kubernetes takes for a pod: its spec cannot be read",
         }
+    }
+
+    /// Whether whoever asked for a sidecar would want to know: there is none, and nobody said that there should be none.
+    pub fn is_worth_telling(self) -> bool {
+        let expected = [
+            Self::NotAsked,
+            Self::OptedOut,
+            Self::AlreadyInjected,
+            Self::Unreadable,
+        ];
+        !expected.contains(&self)
     }
 }
 

@@ -42,6 +42,15 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Injected,
+        Self::Skipped,
+        Self::Carried,
+        Self::Uninjected,
+        Self::Left,
+    ];
+
     /// Its name in reports and metrics.
     pub fn name(self) -> &'static str {
         match self {

@@ -26,18 +26,16 @@ pub struct Review {
 /// was). Workloads only have their annotations carried into their template; their pods are decided about when they are
 /// made.
 ///
-/// A pod that asked for a sidecar and gets none says why in its annotation [`SKIPPED`].
+/// A pod that asked for a sidecar and gets none says why in its annotation [`SKIPPED`]; but those of the cluster itself,
+/// and those that mirror a static pod, are not touched even for that.
 pub fn admit(kind: Kind, object: &Value, old: Option<&Value>, namespace: &Namespace, site: &Site) -> Review {
     if kind == Kind::Pod {
         let mut review = inject(kind, object, namespace, site);
         let reasons = &review.report.reasons;
-        let untold = [
-            Reason::NotAsked,
-            Reason::OptedOut,
-            Reason::AlreadyInjected,
-            Reason::Unreadable,
-        ];
-        if review.report.outcome == Outcome::Skipped && !reasons.iter().any(|it| untold.contains(it)) {
+        let told = reasons.iter().any(|reason| reason.is_worth_telling());
+        let untouchable = [Reason::SystemNamespace, Reason::MirrorPod];
+        let touched = told && !reasons.iter().any(|reason| untouchable.contains(reason));
+        if review.report.outcome == Outcome::Skipped && touched {
             let names: Vec<&str> = reasons.iter().map(|reason| reason.name()).collect();
             let mut writer = Writer::new(object);
             writer.annotate("", &[(SKIPPED, names.join(","))]);

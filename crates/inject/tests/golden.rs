@@ -85,6 +85,7 @@ impl Case {
         };
         let namespace = Namespace {
             name: self.namespace["name"].as_str().unwrap_or_default().to_owned(),
+            is_unknown: self.namespace["unknown"] == true,
             annotations: texts("annotations"),
             labels: texts("labels"),
         };

@@ -1,7 +1,7 @@
 //! How spans travel between us and anyone who speaks OTLP (OpenTelemetry protocol 1.x, traces).
 //!
 //! The only crate that names protobuf types or field numbers. Out: [`encode`] writes spans straight into protobuf
-//! bytes, and `client` sends batches of them. In: `receive` takes requests apart. What other crates see are the plain
+//! bytes, `client` sends batches of them, and `json` writes files of them. In: `receive` takes requests apart. What other crates see are the plain
 //! types of [`model`].
 
 #[cfg(feature = "client")]
@@ -9,6 +9,8 @@ pub mod client;
 pub mod encode;
 #[cfg(feature = "client")]
 mod gather;
+#[cfg(feature = "server")]
+pub mod json;
 pub mod model;
 #[cfg(feature = "server")]
 pub mod receive;

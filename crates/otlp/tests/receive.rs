@@ -505,3 +505,70 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_written_as_json_is_read_back_the_same() {
+    let mut whole = good();
+    whole.parent_span_id = vec![9; 8];
+    whole.trace_state = "a=1".to_owned();
+    whole.flags = 0x301;
+    whole.end_time_unix_nano = START + 1;
+    whole.dropped_links_count = 3;
+    let list = ArrayValue {
+        values: vec![AnyValue {
+            value: Some(ProtoValue::BoolValue(true)),
+        }],
+    };
+    let map = KeyValueList {
+        values: vec![text("inner", "value")],
+    };
+    whole.attributes = vec![
+        text("text", "a \"b\""),
+        attribute("least", ProtoValue::IntValue(i64::MIN)),
+        attribute("half", ProtoValue::DoubleValue(0.5)),
+        attribute("bytes", ProtoValue::BytesValue(vec![0xff, 0, 1, 2])),
+        attribute("list", ProtoValue::ArrayValue(list)),
+        attribute("map", ProtoValue::KvlistValue(map)),
+    ];
+    whole.events = vec![span::Event {
+        time_unix_nano: START,
+        name: "event".to_owned(),
+        attributes: vec![text("key", "value")],
+        ..span::Event::default()
+    }];
+    whole.links = vec![span::Link {
+        trace_id: vec![7; 16],
+        span_id: vec![8; 8],
+        ..span::Link::default()
+    }];
+    whole.status = Some(Status {
+        code: 2,
+        message: "failed".to_owned(),
+    });
+    let request = ExportTraceServiceRequest {
+        resource_spans: vec![ResourceSpans {
+            resource: Some(Resource {
+                attributes: vec![text("service.name", "bank")],
+                ..Resource::default()
+            }),
+            scope_spans: vec![ScopeSpans {
+                scope: Some(InstrumentationScope {
+                    name: "scope".to_owned(),
+                    version: "1".to_owned(),
+                    ..InstrumentationScope::default()
+                }),
+                spans: vec![whole, good()],
+                ..ScopeSpans::default()
+            }],
+            ..ResourceSpans::default()
+        }],
+    };
+    let read = from_protobuf(Bytes::from(request.encode_to_vec())).unwrap().spans;
+    let id = read[0].trace_id;
+    let spans: Vec<_> = read.iter().cloned().map(std::sync::Arc::new).collect();
+    let json = otlp::json::traces([(id, &spans[..])]);
+    assert_eq!(json["resourceSpans"].as_array().unwrap().len(), 1);
+    let again = from_json(json.to_string().as_bytes()).unwrap();
+    assert_eq!(again.refused.total(), 0);
+    assert_eq!(again.spans, read);
+}

@@ -75,13 +75,12 @@ impl Exporter {
                 _ = due.tick() => (true, false),
                 _ = stopping.wait_for(Option::is_some) => (true, true),
             };
-            // a request for each handful of spans would cost more than the spans: what is not full waits until it is due
-            let next = || {
-                if all {
-                    self.queue.pop()
-                } else {
-                    self.queue.pop_full()
-                }
+            // a request for each handful of spans would cost more than the spans: what is not full waits until it is due,
+            // and what comes meanwhile until the next time
+            let mut rest = all;
+            let mut next = || {
+                let full = self.queue.pop_full();
+                full.or_else(|| std::mem::take(&mut rest).then(|| self.queue.pop()).flatten())
             };
             while let Some(batch) = next() {
                 let (spans, bytes) = (batch.spans, Bytes::from(batch.bytes));

@@ -7,8 +7,12 @@ use bytes::Bytes;
 use otlp::encode::{self, SpanEncoder};
 use tokio::sync::Notify;
 
-/// How far the last span of a batch may reach beyond its size before the batch has to grow.
-const LAST_SPAN_BYTES: usize = 4 * 1024;
+/// So many bytes of spans are gathered before they are moved to their batch. A batch is large, so that its memory is cold
+/// where a span comes to stand: one by one, each would be waited for.
+const FRESH_BYTES: usize = 16 * 1024;
+
+/// How far the last spans of a batch may reach beyond its size before the batch has to grow.
+const LAST_BYTES: usize = FRESH_BYTES + 4 * 1024;
 
 /// Spans that wait to be sent, already encoded and gathered into batches.
 #[derive(Debug)]
@@ -23,6 +27,9 @@ pub struct Queue {
 struct Batches {
     /// Oldest first; spans are added to the last one.
     waiting: VecDeque<Batch>,
+    /// The newest spans, which are in none of them yet.
+    fresh: Batch,
+    /// Of all of them.
     bytes: usize,
     /// What the last full batch was written in, for the next one. Under load two of them take turns.
     spare: Option<Vec<u8>>,
@@ -62,27 +69,15 @@ impl Queue {
         if batches.bytes + length > self.bytes_max {
             return Err(Full);
         }
-        if batches
-            .waiting
-            .back()
-            .is_none_or(|last| last.bytes.len() >= self.batch_bytes)
-        {
-            // a buffer that grows is copied again and again
-            let room = || Vec::with_capacity(self.batch_bytes + LAST_SPAN_BYTES);
-            let bytes = batches.spare.take().unwrap_or_else(room);
-            batches.waiting.push_back(Batch { bytes, spans: 0 });
-        }
-        let Some(last) = batches.waiting.back_mut() else {
-            return Err(Full);
-        };
-        let before = last.bytes.len();
-        encode::append(&mut last.bytes, span);
-        last.spans += 1;
-        let after = last.bytes.len();
+        let before = batches.fresh.bytes.len();
+        encode::append(&mut batches.fresh.bytes, span);
+        batches.fresh.spans += 1;
+        let after = batches.fresh.bytes.len();
         batches.bytes += after - before;
+        let filled = after >= FRESH_BYTES.min(self.batch_bytes) && batches.gather(self.batch_bytes);
         drop(batches);
         // whoever is woken asks for the lock at once
-        if before < self.batch_bytes && after >= self.batch_bytes {
+        if filled {
             self.full.notify_one();
         }
         Ok(())
@@ -95,7 +90,10 @@ impl Queue {
 
     /// The oldest batch, full or not. Gives the spare buffer up: spans come slowly, or there will be another soon.
     pub fn pop(&self) -> Option<Batch> {
-        self.lock().spare = None;
+        let mut batches = self.lock();
+        batches.gather(self.batch_bytes);
+        (batches.fresh, batches.spare) = (Batch::default(), None);
+        drop(batches);
         self.pop_if(|_| true)
     }
 
@@ -126,6 +124,30 @@ impl Queue {
 
     fn lock(&self) -> MutexGuard<'_, Batches> {
         self.batches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Batches {
+    /// Moves the newest spans to their batch. Whether that has filled it up.
+    fn gather(&mut self, batch_bytes: usize) -> bool {
+        if self.fresh.spans == 0 {
+            return false;
+        }
+        let is_full = |batch: &Batch| batch.bytes.len() >= batch_bytes;
+        if self.waiting.back().is_none_or(is_full) {
+            // a buffer that grows is copied again and again
+            let room = || Vec::with_capacity(batch_bytes + LAST_BYTES);
+            let bytes = self.spare.take().unwrap_or_else(room);
+            self.waiting.push_back(Batch { bytes, spans: 0 });
+        }
+        let Some(last) = self.waiting.back_mut() else {
+            return false;
+        };
+        last.bytes.extend_from_slice(&self.fresh.bytes);
+        last.spans += self.fresh.spans;
+        self.fresh.bytes.clear();
+        self.fresh.spans = 0;
+        is_full(last)
     }
 }
 

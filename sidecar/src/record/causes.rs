@@ -1,30 +1,30 @@
 //! What one pod knows of causes: the engine, told of every request and call, and the spans that wait for its word.
 //!
 //! One lock for both, because a call is remembered before anyone can have the last word on it. It is taken twice for a
-//! request that comes in, and oftener only in a pod whose application makes calls without a context of their own: only
-//! there the engine is told what requests do, values are hashed, and it matters when a body was complete and an answer
-//! had begun. Elsewhere requests only wait, in case such a call comes.
+//! request that comes in, for a place in a list, and oftener only in a pod whose application makes calls without a context
+//! of their own: only there is the engine told of requests, and values are hashed.
 
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use causality::{
-    Call, Callee, Connection, Decision, Engine, Inbound, Nanos, Outbound, Process, Request, Route, Settings,
-    Trace, Unknown, Unseen,
+    Call, Callee, Certainty, Connection, Decision, Engine, Inbound, Link, Method, Nanos, Outbound, Process,
+    Request, Route, Settings, Trace, Unknown, Unseen,
 };
 use otlp::encode::SpanEncoder;
 use span::{Field, SpanContext, SpanId};
 use tokio::sync::Notify;
 
 use super::clock::nanos;
+use super::flights::{Flights, Quiet};
 use super::held::{Free, Held};
 use super::lineage::Word;
 use super::propagation;
 use super::redact::Target;
 use super::tokens::Tokens;
-use super::waiting::{Begun, Waiting};
 
 /// How long after a call without a context the next one is expected.
 const EXPECTED_FOR: Duration = Duration::from_secs(600);
@@ -47,15 +47,24 @@ pub(super) struct Causes {
 
 struct State {
     engine: Engine<SpanContext, Known>,
-    /// Requests of which it was not told when they began.
-    waiting: Waiting,
+    held: Held,
+    flights: Flights,
+    /// Requests in flight by their ids, hashed. There are no more than the engine remembers.
+    names: HashMap<u64, Named>,
     /// Requests in flight that are sampled.
     sampled: usize,
     /// Requests in flight of whose values not all are known, so that none can be said to be in another only.
     unlisted: usize,
-    held: Held,
     /// Calls on which the last word has not been said.
     open: usize,
+}
+
+/// The requests in flight that have one id.
+#[derive(Clone, Copy, Debug, Default)]
+struct Named {
+    /// The only one there has been.
+    only: Option<SpanContext>,
+    requests: usize,
 }
 
 /// What a call is known by.
@@ -77,18 +86,13 @@ pub(super) enum Part {
 
 /// An inbound request in flight.
 pub(super) struct InFlight {
-    place: Place,
+    place: usize,
     sampled: bool,
     listed: bool,
-}
-
-enum Place {
     /// The engine is told how it goes on.
-    Followed(Request),
-    /// The engine was told that it began, and is told when it ends.
-    Told(Request),
-    /// Among those that wait.
-    Waiting(usize),
+    followed: bool,
+    /// Its id, hashed, if that is remembered.
+    name: Option<u64>,
 }
 
 /// A message, as far as it matters here.
@@ -101,8 +105,8 @@ pub(super) struct Message<'a> {
     pub(super) callee: propagation::Callee,
     pub(super) target: &'a Target<'a>,
     pub(super) fields: &'a [Field<'a>],
-    /// The sidecar gives it this header and value.
-    pub(super) given: Option<(&'static str, &'a [u8])>,
+    /// Its `x-request-id`, be it the sidecar's own.
+    pub(super) request_id: Option<&'a [u8]>,
 }
 
 /// A last word that has been said.
@@ -116,14 +120,15 @@ pub(super) struct Settled {
 impl Causes {
     pub(super) fn new(settings: Settings) -> Self {
         let mut engine = Engine::new(settings);
-        // time counts from here: what nobody asks for is not there
+        // from here on, that nothing happens is something to learn from
         drop(engine.resolve(1));
         let state = State {
             engine,
-            waiting: Waiting::default(),
+            held: Held::default(),
+            flights: Flights::default(),
+            names: HashMap::new(),
             sampled: 0,
             unlisted: 0,
-            held: Held::default(),
             open: 0,
         };
         Self {
@@ -184,44 +189,57 @@ impl Causes {
         body: bool,
         context: SpanContext,
     ) -> Part {
-        let tokens = self.are_asked_for(now).then(|| self.tokens(message));
+        let followed = self.are_asked_for(now);
+        let tokens = followed.then(|| self.tokens(message));
         let listed = tokens.as_ref().is_some_and(|tokens| !tokens.more());
         let sampled = context.flags.is_sampled();
-        let at = self.nanos(now);
-        let begun = Begun {
-            at,
-            connection: message.connection,
-            context,
-        };
+        let now = self.nanos(now);
+        let name = message.request_id.filter(|_| followed).map(|id| self.hash(id));
         let mut state = self.state();
         state.sampled += usize::from(sampled);
         state.unlisted += usize::from(!listed);
-        let place = if let Some(tokens) = tokens {
+        let State {
+            engine,
+            flights,
+            names,
+            ..
+        } = &mut *state;
+        if let Some(name) = name {
+            let named = names.entry(name).or_default();
+            named.only = (named.requests == 0).then_some(context);
+            named.requests += 1;
+        }
+        let connection = message.connection;
+        let place = if followed {
             let inbound = Inbound {
                 route: Route(message.route),
-                tokens: tokens.as_slice(),
-                ..inbound(&begun)
+                connection,
+                trace: trace(&context),
+                tokens: tokens.as_ref().map(Tokens::as_slice).unwrap_or_default(),
             };
-            let request = state.engine.begin(at, inbound, context);
+            let request = engine.begin(now, inbound, context);
             if !body {
-                state.engine.body_complete(at, &request);
+                engine.body_complete(now, &request);
             }
-            Place::Followed(request)
+            flights.told(request)
         } else {
-            match state.waiting.begin(begun) {
-                Some(place) => Place::Waiting(place),
-                None => Place::Told(tell(&mut state.engine, begun)),
-            }
+            flights.quiet(Quiet {
+                begun: now,
+                connection,
+                context,
+            })
         };
         Part::Request(InFlight {
             place,
             sampled,
             listed,
+            followed,
+            name,
         })
     }
 
-    /// A call that the application has put into a trace itself leaves. There is something to learn from it, for calls
-    /// that it does not.
+    /// A call that the application has put into a trace itself leaves. There is something to learn from it where others
+    /// are without.
     pub(super) fn forwarded(&self, now: Instant, message: &Message<'_>, context: &SpanContext) -> Part {
         if !self.are_asked_for(now) {
             return Part::Nothing;
@@ -255,21 +273,30 @@ impl Causes {
         // a value that one request alone has may be in another as well whose values are not known
         let comparable = self.state().unlisted == 0;
         let tokens = comparable.then(|| self.tokens(message));
+        let name = message.request_id.filter(|_| comparable).map(|id| self.hash(id));
+        let mut state = self.state();
+        let State { engine, flights, .. } = &mut *state;
+        flights.wake(engine);
+        let named = name.and_then(|name| state.names.get(&name)?.only);
         let outbound = Outbound {
             callee: Callee(message.route),
             connection: message.connection,
-            forwarded: None,
+            // who copies the id says as much as who forwards the context
+            forwarded: named.as_ref().map(trace),
             tokens: tokens.as_ref().map(Tokens::as_slice).unwrap_or_default(),
         };
         let known_by = Known {
             span_id,
             callee: message.callee,
         };
-        let mut state = self.state();
-        let State { engine, waiting, .. } = &mut *state;
-        waiting.tell(|begun| tell(engine, begun));
-        let (call, mut decision) = engine.call(now_nanos, outbound, known_by);
-        if decision == Decision::Open {
+        let (call, mut decision) = state.engine.call(now_nanos, outbound, known_by);
+        if let Some(parent) = named {
+            decision = Decision::Link(Link {
+                parent,
+                certainty: Certainty::Exact,
+                method: Method::Echo,
+            });
+        } else if decision == Decision::Open {
             state.open += 1;
             if recorded && !state.held.open(span_id) {
                 decision = Decision::Unknown(Unknown::TooMany);
@@ -283,35 +310,35 @@ impl Causes {
 
     /// A request's body is complete.
     pub(super) fn body_complete(&self, part: &Part) {
-        if let Part::Request(InFlight {
-            place: Place::Followed(request),
-            ..
-        }) = part
-        {
-            let now = self.nanos(Instant::now());
-            self.state().engine.body_complete(now, request);
-        }
+        self.follow(part, Engine::body_complete);
     }
 
     /// A response's head has come.
     pub(super) fn answered(&self, part: &Part, fields: &[Field<'_>]) {
-        match part {
-            Part::Request(InFlight {
-                place: Place::Followed(request),
-                ..
-            }) => {
-                let now = self.nanos(Instant::now());
-                self.state().engine.responded(now, request);
+        self.follow(part, Engine::responded);
+        if let Part::Call(call) = part {
+            let now = Instant::now();
+            let tokens = Tokens::of_response(&self.key, fields);
+            self.state()
+                .engine
+                .answered(self.nanos(now), call, tokens.as_slice());
+        }
+    }
+
+    /// Tells how a request goes on of which it matters.
+    fn follow(&self, part: &Part, tell: impl FnOnce(&mut Engine<SpanContext, Known>, Nanos, &Request)) {
+        if let Part::Request(InFlight {
+            place,
+            followed: true,
+            ..
+        }) = part
+        {
+            let now = self.nanos(Instant::now());
+            let mut state = self.state();
+            let State { engine, flights, .. } = &mut *state;
+            if let Some(request) = flights.request(*place) {
+                tell(engine, now, request);
             }
-            Part::Call(call) => {
-                let now = Instant::now();
-                let tokens = self
-                    .are_asked_for(now)
-                    .then(|| Tokens::of_response(&self.key, fields));
-                let tokens = tokens.as_ref().map(Tokens::as_slice).unwrap_or_default();
-                self.state().engine.answered(self.nanos(now), call, tokens);
-            }
-            Part::Request(_) | Part::Nothing => {}
         }
     }
 
@@ -322,13 +349,16 @@ impl Causes {
                 let mut state = self.state();
                 state.sampled -= usize::from(flight.sampled);
                 state.unlisted -= usize::from(!flight.listed);
-                let told = match flight.place {
-                    Place::Followed(request) | Place::Told(request) => Some(request),
-                    Place::Waiting(place) => state.waiting.end(place),
-                };
-                if let Some(request) = told {
-                    state.engine.end(self.nanos(now), request);
+                if let Some(name) = flight.name
+                    && let Some(named) = state.names.get_mut(&name)
+                {
+                    named.requests = named.requests.saturating_sub(1);
+                    if named.requests == 0 {
+                        state.names.remove(&name);
+                    }
                 }
+                let State { engine, flights, .. } = &mut *state;
+                flights.end(engine, self.nanos(now), flight.place);
             }
             Part::Call(call) => self.state().engine.end_call(self.nanos(now), call),
             Part::Nothing => {}
@@ -384,11 +414,7 @@ impl Causes {
     }
 
     fn tokens(&self, message: &Message<'_>) -> Tokens {
-        let mut tokens = Tokens::of_request(&self.key, message.target, message.fields);
-        if let Some((name, value)) = message.given {
-            tokens.take_header(&self.key, name, value);
-        }
-        tokens
+        Tokens::of_request(&self.key, message.target, message.fields)
     }
 
     fn expect_more(&self, now: Nanos) {
@@ -407,23 +433,7 @@ impl Causes {
     }
 }
 
-/// Tells the engine of a request of which no more is known than that it is in flight.
-fn tell(engine: &mut Engine<SpanContext, Known>, begun: Begun) -> Request {
-    let request = engine.begin(begun.at, inbound(&begun), begun.context);
-    engine.body_complete(begun.at, &request);
-    request
-}
-
-fn inbound(begun: &Begun) -> Inbound<'static> {
-    Inbound {
-        route: Route(0),
-        connection: begun.connection,
-        trace: trace(&begun.context),
-        tokens: &[],
-    }
-}
-
 /// As much of a trace's id as every dialect keeps.
-fn trace(context: &SpanContext) -> Trace {
+pub(super) fn trace(context: &SpanContext) -> Trace {
     Trace(context.trace_id.low())
 }

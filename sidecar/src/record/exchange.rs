@@ -382,8 +382,8 @@ pub(super) struct Known<'a> {
     pub(super) target: Target<'a>,
     /// Whether a body follows, whose end is going to be seen.
     pub(super) body: bool,
-    /// Whether it has an `x-request-id`.
-    pub(super) request_id: bool,
+    /// Its `x-request-id`.
+    pub(super) request_id: Option<&'a [u8]>,
     /// Host and port, without user information; empty if there are none.
     pub(super) authority: &'a [u8],
     pub(super) agent: Option<&'a [u8]>,
@@ -406,7 +406,7 @@ impl<'a> Known<'a> {
             method,
             target,
             body: false,
-            request_id: false,
+            request_id: None,
             authority,
             agent: None,
             grpc: false,
@@ -415,7 +415,7 @@ impl<'a> Known<'a> {
             match field.name.len() {
                 10 if field.is("user-agent") => known.agent = Some(field.value),
                 12 if field.is("content-type") => known.grpc = grpc::is(field.value),
-                12 if field.is(REQUEST_ID) => known.request_id = true,
+                12 if field.is(REQUEST_ID) => known.request_id = Some(field.value),
                 14 if field.is("content-length") => known.body |= field.value != b"0",
                 17 if field.is("transfer-encoding") => known.body = true,
                 _ => {}

@@ -6,6 +6,7 @@
 mod causes;
 mod clock;
 mod exchange;
+mod flights;
 mod held;
 mod lineage;
 mod open;
@@ -15,7 +16,6 @@ pub mod routes;
 mod shared;
 pub mod tls;
 mod tokens;
-mod waiting;
 
 use std::io;
 use std::net::SocketAddr;
@@ -411,15 +411,18 @@ impl Observed {
             || Lineage::root(self.begun(seen), Link::Unknown(None)),
             |parent| self.propagated(parent),
         );
-        let create = self.recorder.pod.settings.request_id == RequestId::Create && !known.request_id;
+        let create = self.recorder.pod.settings.request_id == RequestId::Create && known.request_id.is_none();
         // one of its own for each request, which leads from a line of the application's log to the trace
         let given = create.then(|| format!("{}-{}", lineage.context.trace_id, lineage.context.span_id));
         if let Some(id) = &given {
             edits.add(REQUEST_ID, |out| out.extend_from_slice(id.as_bytes()));
         }
         let part = self.watched(head, known, Callee::NOBODY, |causes, message| {
-            let given = given.as_ref().map(|id| (REQUEST_ID, id.as_bytes()));
-            let message = Message { given, ..*message };
+            let request_id = message.request_id.or(given.as_ref().map(String::as_bytes));
+            let message = Message {
+                request_id,
+                ..*message
+            };
             causes.request(self.read, &message, known.body, lineage.context)
         });
         (lineage, part.unwrap_or(Part::Nothing))
@@ -504,7 +507,7 @@ impl Observed {
             callee,
             target: &known.target,
             fields: head.fields,
-            given: None,
+            request_id: known.request_id,
         };
         Some(tell(causes, &message))
     }

@@ -95,11 +95,6 @@ impl Tokens {
         self.more
     }
 
-    /// One more, that stood in the header `name`.
-    pub(super) fn take_header(&mut self, key: &RandomState, name: &str, value: &[u8]) {
-        self.take(key, Place::Header(Lower(name.as_bytes())), value);
-    }
-
     fn take_target(&mut self, key: &RandomState, target: &Target<'_>) {
         for (number, segment) in target.path.split(|byte| *byte == b'/').enumerate() {
             self.take(key, Place::Segment(number), segment);

@@ -18,11 +18,14 @@ const methods: Record<string, string> = {
 };
 
 const reasons: Record<string, string> = {
-  background: 'no request was in flight: made on its own account',
+  background: 'no request was in flight that can have caused it',
   ambiguous: 'several requests were in flight, none likely enough',
   unseen: 'some requests in flight could not be seen',
   too_many: 'too many requests were in flight',
-  budget: 'working it out would have cost too much',
+  budget: 'finding out would have cost too much',
+  chosen: 'the application began the trace on purpose',
+  off: 'the sidecar was told not to look for causes',
+  cause_not_sampled: 'its cause was not sampled',
 };
 
 /** What the link says of itself besides its kind: how it was found, why not, in which headers. */

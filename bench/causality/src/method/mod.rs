@@ -6,7 +6,7 @@ mod wap5;
 
 use std::time::Duration;
 
-pub use engine::{Costs, Run, run_engine};
+pub use engine::{Costs, Run, engine_bytes, run_engine};
 pub use guess::Guess;
 
 use crate::log::Log;

@@ -5,6 +5,7 @@
 //! recordings. Nothing here judges; the recordings go the same way as simulated ones.
 
 mod files;
+mod forest;
 mod json;
 mod protobuf;
 mod rebuild;

@@ -69,6 +69,8 @@ pub(crate) struct Place {
     pub(crate) sink: SocketAddr,
     /// Its own port for metrics and probes, if it has one.
     pub(crate) admin: SocketAddr,
+    /// Where it would take the application's own calls. None comes, but a sidecar in a pod has to be ready for them.
+    pub(crate) outbound: SocketAddr,
 }
 
 /// The programs that are put together.
@@ -169,11 +171,13 @@ fn meshtrace_config(place: Place) -> String {
         origin,
         sink,
         admin,
+        outbound,
     } = place;
     format!(
         "service: bench\n\
          collector: http://{sink}\n\
          inbound: {{ listen: \"{listen}\", upstream: \"{origin}\" }}\n\
+         outbound: {{ listen: \"{outbound}\", upstream: \"{origin}\" }}\n\
          admin: \"{admin}\"\n\
          workers: 1\n"
     )

@@ -142,6 +142,7 @@ impl<'a> Scene<'a> {
             origin: free_address()?,
             sink: free_address()?,
             admin: free_address()?,
+            outbound: free_address()?,
         };
         let rest = &bench.cores.rest;
 

@@ -1,5 +1,7 @@
 //! The envelope of every answer, as Jaeger has it.
 
+use std::fmt;
+
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -34,16 +36,22 @@ pub(super) struct Refused {
 
 /// An answer with everything that there is.
 pub(super) fn answer<T: Serialize>(data: &[T]) -> Response {
-    respond(
-        StatusCode::OK,
-        &Envelope {
-            data: Some(data),
-            total: data.len(),
-            limit: 0,
-            offset: 0,
-            errors: None,
-        },
-    )
+    respond(StatusCode::OK, &whole(data))
+}
+
+/// The same as text.
+pub(super) fn text<T: Serialize>(data: &[T]) -> String {
+    serde_json::to_string(&whole(data)).unwrap_or_default()
+}
+
+fn whole<T: Serialize>(data: &[T]) -> Envelope<'_, T> {
+    Envelope {
+        data: Some(data),
+        total: data.len(),
+        limit: 0,
+        offset: 0,
+        errors: None,
+    }
 }
 
 fn respond<T: Serialize>(status: StatusCode, envelope: &Envelope<'_, T>) -> Response {
@@ -83,6 +91,17 @@ impl Refused {
             status: StatusCode::BAD_REQUEST,
             problems: problems.into_iter().map(problem).collect(),
         }
+    }
+}
+
+/// All problems in a line.
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "; " };
+            write!(f, "{comma}{}", problem.msg)?;
+        }
+        Ok(())
     }
 }
 

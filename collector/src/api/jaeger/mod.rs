@@ -5,6 +5,7 @@
 mod answer;
 mod json;
 mod params;
+mod v3;
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use span::TraceId;
 
 use self::answer::{Problem, Refused, answer};
 use self::params::Params;
-use crate::store::{Operation, Store};
+use crate::store::{self, Operation, Store};
 use crate::tags::kind_name;
 use crate::time;
 
@@ -33,6 +34,8 @@ pub(super) fn router(store: Arc<dyn Store>) -> Router {
         .route("/api/traces", get(search))
         .route("/api/traces/{id}", get(trace))
         .route("/api/dependencies", get(dependencies))
+        .route("/api/metrics/{*metric}", get(metrics))
+        .merge(v3::router())
         .with_state(store)
 }
 
@@ -101,6 +104,18 @@ async fn dependencies(State(store): Kept, RawQuery(query): RawQuery) -> Answer {
     Ok(answer(&dependencies))
 }
 
+/// A trace as the file that Jaeger UI downloads and uploads.
+pub(super) fn document(trace: &store::Trace) -> String {
+    answer::text(&[json::trace(trace)])
+}
+
+/// What Jaeger answers where it has no metrics store to ask; its UI hides the page then.
+async fn metrics() -> Refused {
+    let what = "metrics querying is not supported here: rates, errors and latencies are at /api/meshtrace/v1/overview and \
+                /api/meshtrace/v1/operations, and in Prometheus' format on the admin port";
+    Refused::new(StatusCode::NOT_IMPLEMENTED, Problem::new(what))
+}
+
 fn not_found(id: TraceId) -> Refused {
     Refused::new(
         StatusCode::NOT_FOUND,
@@ -111,6 +126,6 @@ fn not_found(id: TraceId) -> Refused {
 /// What whoever asks for anything else is told.
 pub(super) async fn unknown_path() -> Response {
     let what = "no such path; there are /api/services, /api/services/{service}/operations, /api/operations, /api/traces, \
-                /api/traces/{id} and /api/dependencies";
+                /api/traces/{id} and /api/dependencies, the same under /api/v3, and our own under /api/meshtrace/v1";
     Refused::new(StatusCode::NOT_FOUND, Problem::new(what)).into_response()
 }

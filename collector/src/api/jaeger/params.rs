@@ -1,6 +1,7 @@
 //! Reading the parameters of a request, with all their problems reported together.
 
 use std::ops::RangeInclusive;
+use std::time::UNIX_EPOCH;
 
 use span::TraceId;
 
@@ -84,7 +85,7 @@ impl Params {
             duration: shortest..=longest,
             start: self.window(now),
             order: self.order(),
-            limit: self.limit(),
+            limit: self.limit(&["limit"]),
             ..Query::default()
         }
     }
@@ -114,8 +115,23 @@ impl Params {
 
     /// `tags`, a JSON map of text, and any number of `tag=key:value`.
     fn tags(&mut self) -> Vec<Condition> {
+        let mut tags = self.map("tags");
+        let pairs: Vec<_> = self.all("tag").cloned().collect();
+        for pair in pairs {
+            match pair.split_once(':') {
+                Some((key, value)) => tags.push(Condition::equals(key, value)),
+                None => self
+                    .problems
+                    .push(("tag", format!("`{pair}` has to be key:value"))),
+            }
+        }
+        tags
+    }
+
+    /// A JSON map of text.
+    pub(super) fn map(&mut self, name: &'static str) -> Vec<Condition> {
         let mut tags = Vec::new();
-        let maps: Vec<_> = self.all("tags").cloned().collect();
+        let maps: Vec<_> = self.all(name).cloned().collect();
         for map in maps {
             match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&map) {
                 Ok(map) => tags.extend(map.into_iter().map(|(key, value)| match value {
@@ -124,17 +140,8 @@ impl Params {
                 })),
                 Err(error) => {
                     let what = format!("has to be a JSON map such as {{\"error\":\"true\"}}: {error}");
-                    self.problems.push(("tags", what));
+                    self.problems.push((name, what));
                 }
-            }
-        }
-        let pairs: Vec<_> = self.all("tag").cloned().collect();
-        for pair in pairs {
-            match pair.split_once(':') {
-                Some((key, value)) => tags.push(Condition::equals(key, value)),
-                None => self
-                    .problems
-                    .push(("tag", format!("`{pair}` has to be key:value"))),
             }
         }
         tags
@@ -156,17 +163,29 @@ impl Params {
         }
     }
 
-    fn limit(&mut self) -> usize {
-        let Some(text) = self.text("limit") else {
+    /// How many traces, under whichever of these names it stands.
+    pub(super) fn limit(&mut self, names: &[&'static str]) -> usize {
+        let said = names.iter().find_map(|name| Some((*name, self.text(name)?)));
+        let Some((name, text)) = said else {
             return DEFAULT_LIMIT;
         };
         let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
         let limit = limit.ok_or_else(|| format!("`{text}` is not a number from 1 to {MAX_LIMIT}"));
-        self.checked("limit", limit).unwrap_or(DEFAULT_LIMIT)
+        self.checked(name, limit).unwrap_or(DEFAULT_LIMIT)
+    }
+
+    /// An instant as RFC 3339 has it, as nanoseconds since the Unix epoch.
+    pub(super) fn instant(&mut self, name: &'static str) -> Option<u64> {
+        let text = self.text(name)?;
+        let since = humantime::parse_rfc3339_weak(&text)
+            .ok()
+            .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+            .ok_or_else(|| format!("`{text}` is not an instant such as 2026-01-02T15:04:05.999Z"));
+        self.checked(name, since).map(time::nanos)
     }
 
     /// A duration in Go's notation, as nanoseconds.
-    fn duration(&mut self, name: &'static str) -> Option<u64> {
+    pub(super) fn duration(&mut self, name: &'static str) -> Option<u64> {
         let text = self.text(name)?;
         let parsed =
             time::parse_duration(&text).ok_or_else(|| format!("`{text}` is not {}", time::DURATION_ALLOWED));

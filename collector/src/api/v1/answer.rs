@@ -82,6 +82,18 @@ impl Refused {
         self
     }
 
+    /// All of it is wrong within this part of the question.
+    pub(super) fn within(mut self, part: &str) -> Self {
+        for place in self
+            .problems
+            .iter_mut()
+            .filter_map(|problem| problem.place.as_mut())
+        {
+            *place = format!("{part}.{place}");
+        }
+        self
+    }
+
     pub(super) fn not_an_id(id: &str) -> Self {
         let problem = Problem::new(format!("`{id}` is not a trace id"))
             .at("traceId")

@@ -28,7 +28,11 @@ impl Asked {
         for (name, _) in &self.pairs {
             if !self.used.contains(&name.as_str()) {
                 let problem = Problem::new("there is no such parameter here").at(name);
-                self.problems.push(problem.allowed(self.used.join(", ")));
+                let allowed = match self.used.is_empty() {
+                    true => "none".to_owned(),
+                    false => self.used.join(", "),
+                };
+                self.problems.push(problem.allowed(allowed));
             }
         }
         match made {

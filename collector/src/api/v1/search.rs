@@ -141,11 +141,6 @@ impl Search {
         }
     }
 
-    /// How many traces, if it says so.
-    pub(super) fn limit(&self) -> Option<u64> {
-        self.limit
-    }
-
     /// The same for so many traces, from the beginning.
     pub(super) fn all_at_once(&self, limit: u64) -> Self {
         Self {

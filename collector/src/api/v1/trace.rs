@@ -159,8 +159,7 @@ impl<'a> From<Link<'a>> for LinkJson<'a> {
 /// The trace as it is read, at `now` (nanoseconds since the Unix epoch).
 pub(super) fn whole<'a>(id: TraceId, reading: &Reading<'a>, now: u64) -> TraceJson<'a> {
     let nodes = reading.tree.nodes();
-    let start = nodes.iter().map(|node| node.span.start).min().unwrap_or(0);
-    let last = nodes.iter().map(|node| node.span.end).max().unwrap_or(start);
+    let (start, duration) = (reading.start(), reading.duration());
     let closing = reading.gaps.iter().filter(|gap| gap.reason.may_close()).count();
     let skews = reading.skews.iter().enumerate();
     let path = reading.path.iter().map(|segment| SegmentJson {
@@ -172,8 +171,8 @@ pub(super) fn whole<'a>(id: TraceId, reading: &Reading<'a>, now: u64) -> TraceJs
         trace_id: id.to_string(),
         provisional_trace_ids: provisional(id, nodes),
         start: Instant(start),
-        duration: last.saturating_sub(start),
-        state: State::of(reading.gaps.len(), closing, last, now).name(),
+        duration,
+        state: State::of(reading.gaps.len(), closing, start.saturating_add(duration), now).name(),
         confidence: reading.confidence,
         services: services(reading),
         resources: reading

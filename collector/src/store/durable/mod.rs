@@ -102,7 +102,6 @@ pub enum OpenError {
 #[derive(Debug)]
 pub struct Durable {
     shelf: Arc<Shelf>,
-    age: u64,
     writer: Option<(SyncSender<Command>, [JoinHandle<()>; 2])>,
     turns: Arc<Semaphore>,
     /// Held for as long as the store is open.
@@ -179,7 +178,6 @@ impl Durable {
         ];
         Ok(Self {
             shelf,
-            age: limits.age,
             writer: Some((sender, threads)),
             turns: Arc::new(Semaphore::new(QUEUE)),
             _lock: lock,
@@ -259,12 +257,12 @@ impl Store for Durable {
         let head = self
             .ask(|turn, reply| Command::Expire(Expire { now, reply, turn }))
             .await?;
-        let (shelf, horizon) = (Arc::clone(&self.shelf), now.saturating_sub(self.age));
-        let segments = tokio::task::spawn_blocking(move || shelf.forget_before(horizon)).await;
-        let segments = segments.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let shelf = Arc::clone(&self.shelf);
+        let others = tokio::task::spawn_blocking(move || shelf.forget_old(now)).await;
+        let others = others.map_err(|error| StoreError::Unavailable(error.to_string()))?;
         Ok(Dropped {
-            traces: head.traces + segments.traces,
-            spans: head.spans + segments.spans,
+            traces: head.traces + others.traces,
+            spans: head.spans + others.spans,
         })
     }
 

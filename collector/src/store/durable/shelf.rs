@@ -36,6 +36,7 @@ pub(crate) struct Shelf {
     limits: Limits,
     head_bytes: u64,
     view: RwLock<Arc<View>>,
+    /// The number of the next segment; changed by whoever is `working`.
     next: AtomicU64,
     /// The last file of the log that is not needed any more.
     sealed: AtomicU64,
@@ -81,7 +82,7 @@ impl Shelf {
         for name in &names {
             let (stem, end) = name.split_once('.').unwrap_or((name, ""));
             let ours = stem.parse().is_ok_and(|number| !kept.contains(&number));
-            if end == "unfinished" || ours && (end == "index" || end == "parquet") {
+            if end == segment::UNFINISHED || ours && (end == "index" || end == "parquet") {
                 disk.remove(&folder.join(name)).or_else(gone).map_err(failed)?;
             }
         }
@@ -207,8 +208,7 @@ impl Shelf {
                 joins: frozen.spans.joined(),
                 continues: continues.collect(),
             };
-            let number = self.next.fetch_add(1, Ordering::Relaxed);
-            let segment = segment::write(&*self.disk, &self.folder, number, parts, context)?;
+            let segment = self.write(parts, context)?;
             self.make_room(segment.bytes);
             sealed = Some(Arc::new(segment));
         }
@@ -222,6 +222,14 @@ impl Shelf {
         drop(lock(&self.thawed.0));
         self.thawed.1.notify_all();
         Ok(true)
+    }
+
+    /// Writes the next segment. What failed under this number before is overwritten.
+    fn write(&self, parts: Vec<Part>, context: Context) -> io::Result<Segment> {
+        let number = self.next.load(Ordering::Relaxed);
+        let segment = segment::write(&*self.disk, &self.folder, number, parts, context)?;
+        self.next.store(number + 1, Ordering::Relaxed);
+        Ok(segment)
     }
 
     /// Makes one segment of several small ones that stand beside each other. `false` if there are none.
@@ -281,8 +289,7 @@ impl Shelf {
                 .collect(),
         };
         let replaced = context.replaces.clone();
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let whole = segment::write(&*self.disk, &self.folder, number, parts.collect(), context)?;
+        let whole = self.write(parts.collect(), context)?;
         self.change(|view| {
             view.segments
                 .retain(|segment| !replaced.contains(&segment.number));
@@ -297,10 +304,17 @@ impl Shelf {
         Ok(true)
     }
 
-    /// Drops the segments of which every span was received before `horizon`.
-    pub(crate) fn forget_before(&self, horizon: u64) -> Dropped {
+    /// Drops what is too old at `now`: segments of which every span is, and traces of heads that wait to be sealed. A full
+    /// disk keeps them waiting, and this is what frees it.
+    pub(crate) fn forget_old(&self, now: u64) -> Dropped {
         let _working = lock(&self.working);
+        let horizon = now.saturating_sub(self.limits.age);
         let mut dropped = Dropped::default();
+        for frozen in &self.view().frozen {
+            let (gone, _) = frozen.spans.forget_old(now);
+            dropped.traces += gone.traces;
+            dropped.spans += gone.spans;
+        }
         while let Some(oldest) = self
             .view()
             .segments

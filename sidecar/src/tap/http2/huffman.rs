@@ -114,6 +114,19 @@ pub(super) fn decode(mut coded: &[u8], out: &mut Vec<u8>) -> Option<()> {
                 }
             }
         }
+        // a short code is there as a whole
+        while have >= 8 {
+            let Some((symbol, length @ 1..)) = SHORT.get((bits >> 56) as usize) else {
+                break;
+            };
+            bits <<= length;
+            have -= u32::from(*length);
+            *places.next()? = *symbol;
+        }
+        if have <= 32 && !coded.is_empty() {
+            continue;
+        }
+        // a longer one, or the last
         let (symbol, length) = match SHORT.get((bits >> 56) as usize) {
             Some((symbol, length)) if *length > 0 => (*symbol, *length),
             _ => long(bits).unwrap_or((0, u8::MAX)),

@@ -78,14 +78,10 @@ export function Differences({ comparison }: { comparison: Comparison }) {
               </td>
               <td className="number">{line.a.spans > 0 && duration(line.a.duration)}</td>
               <td className="number">{line.b.spans > 0 && duration(line.b.duration)}</td>
-              <td className="number">{line.a.spansPerTrace.toFixed(1)}</td>
-              <td className="number">{line.b.spansPerTrace.toFixed(1)}</td>
-              <td className="number">
-                <Errors ratio={line.a.errorRatio} />
-              </td>
-              <td className="number">
-                <Errors ratio={line.b.errorRatio} />
-              </td>
+              <td className="number">{line.a.spans > 0 && line.a.spansPerTrace.toFixed(1)}</td>
+              <td className="number">{line.b.spans > 0 && line.b.spansPerTrace.toFixed(1)}</td>
+              <td className="number">{line.a.spans > 0 && <Errors ratio={line.a.errorRatio} />}</td>
+              <td className="number">{line.b.spans > 0 && <Errors ratio={line.b.errorRatio} />}</td>
             </tr>
           ))}
         </tbody>

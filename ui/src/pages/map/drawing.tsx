@@ -1,6 +1,7 @@
 import { type KeyboardEvent, type PointerEvent, useMemo, useRef, useState } from 'react';
 
 import type { Graph } from '../../api/types.ts';
+import { useSize } from '../../design/use-size.ts';
 import { percent, rate, compact } from '../../format/number.ts';
 import { curve, type Node, type Placed, place } from './layout.ts';
 
@@ -15,16 +16,23 @@ interface Props {
 
 const NEAREST = 2.5;
 const FARTHEST = 0.3;
+/** Where layers go down rather than to the right, in CSS pixels. */
+const NARROW = 600;
+/** Height of the drawing at most, in CSS pixels. */
+const TALLEST = 560;
 
 /** The graph, to be moved by dragging and made larger or smaller. The table below it says the same in words. */
 export function Drawing({ graph, colours, focus, text, onFocus }: Props) {
+  const box = useRef<HTMLDivElement>(null);
+  const { width } = useSize(box);
+  const narrow = width > 0 && width < NARROW;
   // the layout depends on who is there, not on how often they call
   const shape = JSON.stringify([
     graph.nodes.map(({ id }) => id),
     graph.edges.map(({ from, to }) => [from, to]),
   ]);
   // eslint-disable-next-line react-hooks/exhaustive-deps
-  const boxes = useMemo(() => place(graph), [shape]);
+  const boxes = useMemo(() => place(graph, narrow), [shape, narrow]);
   const placed = useMemo(() => current(boxes, graph), [boxes, graph]);
   const [zoom, setZoom] = useState(1);
   const [shift, setShift] = useState({ x: 0, y: 0 });
@@ -38,7 +46,7 @@ export function Drawing({ graph, colours, focus, text, onFocus }: Props) {
     setShift({ x: shift.x + event.movementX, y: shift.y + event.movementY });
   };
   return (
-    <div className="map-drawing">
+    <div className="map-drawing" ref={box}>
       <div className="map-zoom segments">
         <button type="button" aria-label="Larger" onClick={() => scale(1.25)}>
           +
@@ -58,7 +66,7 @@ export function Drawing({ graph, colours, focus, text, onFocus }: Props) {
       </div>
       <svg
         viewBox={`0 0 ${placed.width} ${placed.height}`}
-        style={{ height: Math.min(560, Math.max(220, placed.height)) }}
+        style={{ height: Math.min(TALLEST, placed.height), maxWidth: placed.width }}
         role="group"
         aria-label="Services and their calls"
         onPointerDown={(event) => (drag.current = { x: event.clientX, y: event.clientY })}
@@ -72,8 +80,9 @@ export function Drawing({ graph, colours, focus, text, onFocus }: Props) {
             viewBox="0 0 8 8"
             refX="7"
             refY="4"
-            markerWidth="7"
-            markerHeight="7"
+            markerWidth="9"
+            markerHeight="9"
+            markerUnits="userSpaceOnUse"
             orient="auto"
           >
             <path d="M0 0L8 4L0 8z" className="map-arrow" />
@@ -90,14 +99,12 @@ export function Drawing({ graph, colours, focus, text, onFocus }: Props) {
                 markerEnd="url(#arrow)"
                 style={{ strokeWidth: 1 + 2.5 * Math.sqrt(edge.calls / busiest) }}
               />
-              <text x={edge.label.x} y={edge.label.y - 3} textAnchor="middle">
+              <text x={edge.label.x} y={edge.label.y - 7} textAnchor="middle">
                 {edge.stats ? rate(edge.stats.rate) : compact(edge.calls)}
+                {edge.stats && edge.stats.errors > 0 && (
+                  <tspan className="is-failed"> ✕ {percent(edge.stats.errorRatio)}</tspan>
+                )}
               </text>
-              {edge.stats && edge.stats.errors > 0 && (
-                <text x={edge.label.x} y={edge.label.y + 10} textAnchor="middle" className="is-failed">
-                  ✕ {percent(edge.stats.errorRatio)}
-                </text>
-              )}
             </g>
           ))}
           {placed.nodes.map((node) => (

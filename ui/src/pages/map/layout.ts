@@ -17,10 +17,16 @@ export const NODE_HEIGHT = 44;
 /** An average letter of a name. */
 const LETTER = 7.2;
 
-/** Layers from left to right, in the direction of calls. Only who is there counts, so that a live graph keeps still. */
-export function place({ nodes, edges }: Pick<Graph, 'nodes' | 'edges'>): Placed {
+/** Layers in the direction of calls, to the right or down. Only who is there counts, so that a live graph keeps still. */
+export function place({ nodes, edges }: Pick<Graph, 'nodes' | 'edges'>, down = false): Placed {
   const graph = new graphlib.Graph({ multigraph: false });
-  graph.setGraph({ rankdir: 'LR', nodesep: 22, ranksep: 110, marginx: 12, marginy: 12 });
+  graph.setGraph({
+    rankdir: down ? 'TB' : 'LR',
+    nodesep: 22,
+    ranksep: down ? 24 : 60,
+    marginx: 12,
+    marginy: 12,
+  });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const node of [...nodes].sort(byText(({ id }) => id))) {
     const width = Math.max(132, Math.min(220, node.name.length * LETTER + 30));
@@ -29,7 +35,7 @@ export function place({ nodes, edges }: Pick<Graph, 'nodes' | 'edges'>): Placed 
   const known = new Set(nodes.map(({ id }) => id));
   const drawn = edges.filter(({ from, to }) => known.has(from) && known.has(to));
   for (const { from, to } of [...drawn].sort(byText((edge) => `${edge.from} ${edge.to}`))) {
-    graph.setEdge(from, to, { width: 66, height: 28, labelpos: 'c' });
+    graph.setEdge(from, to, { width: 96, height: 20, labelpos: 'c' });
   }
   dagre(graph);
   const size = graph.graph() as { width?: number; height?: number };

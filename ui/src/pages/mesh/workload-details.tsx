@@ -15,6 +15,7 @@ const marks = { good: '✓', info: 'i', warning: '⚠' } as const;
 
 /** One workload: what to do about it, how its calls were joined, and its instances. */
 export function WorkloadDetails({ workload, propagation }: Props) {
+  const others = workload.findings.filter(({ text }) => text !== propagation?.text);
   return (
     <section className="panel workload" aria-label={workload.name}>
       <h2>
@@ -27,14 +28,16 @@ export function WorkloadDetails({ workload, propagation }: Props) {
           <ul className="findings">
             {propagation && (
               <li>
-                <span className="mark">{propagation.verdict === 'partly' ? '⚠' : '✓'}</span>
+                <span className={`mark ${propagation.verdict === 'partly' ? 'warn' : ''}`}>
+                  {propagation.verdict === 'partly' ? '⚠' : '✓'}
+                </span>
                 <div>
                   {sentence(propagation.text)}{' '}
                   {propagation.fix && <strong>{sentence(propagation.fix)}</strong>}
                 </div>
               </li>
             )}
-            {workload.findings.map(({ severity, text, fix }) => (
+            {others.map(({ severity, text, fix }) => (
               <li key={text}>
                 <span className={`mark ${severity === 'warning' ? 'warn' : ''}`}>{marks[severity]}</span>
                 <div>

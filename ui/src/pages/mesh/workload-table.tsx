@@ -53,7 +53,7 @@ export function WorkloadTable({ workloads, report, chosen, onChoose }: Props) {
               <td>{workload.versions.join(', ') || <span className="muted">none</span>}</td>
               <td className="number">{rate(workload.spansPerSecond)}</td>
               <td className="nowrap">{ago(Number(workload.lastSeen))}</td>
-              <td>
+              <td className="nowrap">
                 <Losses losses={workload.losses} />
               </td>
               <td>

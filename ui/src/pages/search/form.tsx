@@ -6,7 +6,7 @@ import { withQuery } from '../../url/href.ts';
 import { Link } from '../../url/link.tsx';
 import { navigate } from '../../url/location.ts';
 import { Conditions } from './conditions.tsx';
-import { type Draft, draftOf, type Field, orderOf, paramsOf } from './question.ts';
+import { type Draft, draftOf, type Field, narrowing, orderOf, paramsOf } from './question.ts';
 import { TimeFields } from './time-fields.tsx';
 
 /** Every field of a search. Choices count at once, texts with Enter or the button. */
@@ -19,6 +19,9 @@ export function SearchForm({ params, services }: { params: URLSearchParams; serv
     setKnown(asked);
     setDraft(draftOf(params));
   }
+  // a phone shows the fields when asked to; elsewhere they are always there
+  const [open, setOpen] = useState(false);
+  const said = narrowing(params).length;
   const operations = useQuery(operationsOf(draft.service));
 
   const ask = (next: Draft) => navigate(withQuery('/search', paramsOf(next, orderOf(params))));
@@ -56,41 +59,54 @@ export function SearchForm({ params, services }: { params: URLSearchParams; serv
     </label>
   );
   return (
-    <form className="search-form" aria-label="Search for traces" onSubmit={submit}>
-      <h1>Search</h1>
-      {text('service', 'Service', 'any', 'services')}
-      <Options id="services" values={services} />
-      {text('operation', 'Operation', 'any', 'operations')}
-      <Options id="operations" values={operations.data?.operations.map(({ name }) => name) ?? []} />
-      <Pair>
-        {choice('status', 'Status', ['error', 'ok', 'unset'])}
-        {choice('kind', 'Kind', ['server', 'client', 'internal', 'producer', 'consumer'])}
-      </Pair>
-      <Conditions
-        where={draft.where}
-        onChange={(where) => set({ where })}
-        onRemove={(where) => choose({ where })}
-      />
-      <Range label="Span took">
-        {text('minDuration', 'at least', '300ms')}
-        {text('maxDuration', 'at most', '5s')}
-      </Range>
-      <Range label="Trace took">
-        {text('minTraceDuration', 'at least', '1s')}
-        {text('maxTraceDuration', 'at most', '1m')}
-      </Range>
-      <TimeFields draft={draft} onSet={set} onChoose={choose} />
-      <Pair>
-        {choice('linkKind', 'Link', ['propagated', 'exact', 'inferred', 'unknown'])}
-        {text('traceId', 'Trace id begins', '4bab35')}
-      </Pair>
-      <div className="toolbar">
-        <button type="submit" className="primary">
-          Search
+    <form className={`search-form ${open ? 'is-open' : ''}`} aria-label="Search for traces" onSubmit={submit}>
+      <div className="search-title">
+        <h1>Search</h1>
+        <button
+          type="button"
+          className="search-toggle"
+          aria-expanded={open}
+          aria-controls="fields"
+          onClick={() => setOpen(!open)}
+        >
+          {open ? 'Hide fields' : `Fields${said > 0 ? ` (${said} set)` : ''}`}
         </button>
-        <Link className="button" href="/search">
-          Clear
-        </Link>
+      </div>
+      <div id="fields" className="search-fields">
+        {text('service', 'Service', 'any', 'services')}
+        <Options id="services" values={services} />
+        {text('operation', 'Operation', 'any', 'operations')}
+        <Options id="operations" values={operations.data?.operations.map(({ name }) => name) ?? []} />
+        <Pair>
+          {choice('status', 'Status', ['error', 'ok', 'unset'])}
+          {choice('kind', 'Kind', ['server', 'client', 'internal', 'producer', 'consumer'])}
+        </Pair>
+        <Conditions
+          where={draft.where}
+          onChange={(where) => set({ where })}
+          onRemove={(where) => choose({ where })}
+        />
+        <Range label="Span took">
+          {text('minDuration', 'at least', '300ms')}
+          {text('maxDuration', 'at most', '5s')}
+        </Range>
+        <Range label="Trace took">
+          {text('minTraceDuration', 'at least', '1s')}
+          {text('maxTraceDuration', 'at most', '1m')}
+        </Range>
+        <TimeFields draft={draft} onSet={set} onChoose={choose} />
+        <Pair>
+          {choice('linkKind', 'Link', ['propagated', 'exact', 'inferred', 'unknown'])}
+          {text('traceId', 'Trace id begins', '4bab35')}
+        </Pair>
+        <div className="toolbar">
+          <button type="submit" className="primary">
+            Search
+          </button>
+          <Link className="button" href="/search">
+            Clear
+          </Link>
+        </div>
       </div>
     </form>
   );

@@ -44,7 +44,7 @@ function Whole({ trace }: { trace: Trace }) {
 
 function NotHere({ id }: { id: string }) {
   return (
-    <Empty title="This trace is not here">
+    <Empty page title="This trace is not here">
       <p>
         <code>{id}</code> was never received by this collector, or retention has dropped it. Spans arrive
         about a second after a request has ended.

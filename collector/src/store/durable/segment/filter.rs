@@ -1,6 +1,10 @@
 //! A Bloom filter: says of a thing either that it may be there, or that it is not.
 
-use otlp::model::{Span, Value};
+use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use otlp::model::{Resource, Scope, Span, Value};
 use span::TraceId;
 use twox_hash::XxHash3_64;
 
@@ -85,29 +89,85 @@ fn token(kind: u8, key: &[u8], value: &[u8]) -> Token {
 
 /// Everything that a search may want of a span.
 pub(crate) fn of_span(span: &Span, mut add: impl FnMut(Token)) {
+    of_own(span, &mut add);
+    for attribute in span.resource.attributes.iter().chain(&span.scope.attributes) {
+        of_pair(&attribute.key, &attribute.value, &mut add);
+    }
+}
+
+/// The same, without what it has in common with others of its resource and scope.
+fn of_own(span: &Span, mut add: impl FnMut(Token)) {
     add(token(SERVICE, span.service().as_bytes(), b""));
     add(token(NAME, span.name.as_bytes(), b""));
     add(token(KIND, &[span.kind as u8], b""));
     add(token(STATUS, &[Outcome::of(&span.status) as u8], b""));
-    let mut pair = |key: &str, value: &Value| {
-        add(token(KEY, key.as_bytes(), b""));
-        add(token(PAIR, key.as_bytes(), tags::text(value).as_bytes()));
-    };
-    let own = [
-        &span.attributes,
-        &span.resource.attributes,
-        &span.scope.attributes,
-    ];
     let events = span.events.iter().map(|event| &event.attributes);
     let links = span.links.iter().map(|link| &link.attributes);
-    for attribute in own.into_iter().chain(events).chain(links).flatten() {
-        pair(&attribute.key, &attribute.value);
+    for attribute in std::iter::once(&span.attributes)
+        .chain(events)
+        .chain(links)
+        .flatten()
+    {
+        of_pair(&attribute.key, &attribute.value, &mut add);
     }
     for event in &span.events {
-        pair("event", &Value::String(event.name.clone()));
+        of_pair("event", &Value::String(event.name.clone()), &mut add);
     }
     for (key, value) in tags::derived(span) {
-        pair(key, &value);
+        of_pair(key, &value, &mut add);
+    }
+}
+
+fn of_pair(key: &str, value: &Value, add: &mut impl FnMut(Token)) {
+    add(token(KEY, key.as_bytes(), b""));
+    add(token(PAIR, key.as_bytes(), tags::text(value).as_bytes()));
+}
+
+/// The tokens of many spans.
+#[derive(Default)]
+pub(crate) struct Tokens {
+    tokens: HashSet<Token, BuildHasherDefault<AsItIs>>,
+    /// Whose attributes are in it already. Whoever adds spans keeps them for as long.
+    shared: HashSet<(*const Resource, *const Scope)>,
+}
+
+impl Tokens {
+    pub(crate) fn add(&mut self, span: &Span) {
+        let tokens = &mut self.tokens;
+        let mut add = |token| {
+            tokens.insert(token);
+        };
+        match self
+            .shared
+            .insert((Arc::as_ptr(&span.resource), Arc::as_ptr(&span.scope)))
+        {
+            true => of_span(span, add),
+            false => of_own(span, &mut add),
+        }
+    }
+
+    /// A filter of them; none are left.
+    pub(crate) fn filter(&mut self) -> Filter {
+        self.shared.clear();
+        Filter::new(&self.tokens.drain().collect::<Vec<_>>())
+    }
+}
+
+/// Hashes a token by itself: it is a hash.
+#[derive(Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = XxHash3_64::oneshot(bytes);
+    }
+
+    fn write_u64(&mut self, token: u64) {
+        self.0 = token;
     }
 }
 

@@ -15,14 +15,14 @@ mod json;
 mod rows;
 mod schema;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use bytes::{Buf, Bytes};
-use otlp::model::Span;
+use otlp::model::{Kind, Span};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
@@ -34,7 +34,7 @@ use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::{ColumnPath, TypePtr};
 use span::TraceId;
 
-use self::filter::{Filter, Token};
+use self::filter::{Filter, Token, Tokens};
 pub(crate) use self::filter::{of_query, of_trace};
 pub(crate) use self::index::{Entry, Head};
 use self::index::{Group, Layout};
@@ -44,6 +44,10 @@ use crate::store::Operation;
 
 /// A row group ends with the trace that makes it this long.
 const GROUP_ROWS: usize = 16_384;
+/// Rows of a page: what is decoded for one trace, about.
+const PAGE_ROWS: usize = 1024;
+/// A column with more different values is no dictionary, which would have to be read whole for one trace.
+const DICTIONARY_BYTES: usize = 64 << 10;
 /// zstd's level for columns.
 const LEVEL: i32 = 3;
 
@@ -123,7 +127,8 @@ pub(crate) fn paths(folder: &Path, number: u64) -> [PathBuf; 2] {
 static SCHEMA: LazyLock<Result<TypePtr, ParquetError>> =
     LazyLock::new(|| parse_message_type(&schema::message_type()).map(Arc::new));
 
-/// Writes a segment. It is there once this returns, and after a crash not at all or whole.
+/// Writes a segment. It is there once this returns, and after a crash not at all or whole. After an error it is not
+/// there, or the next one written under this number takes its place.
 pub(crate) fn write(
     disk: &dyn Disk,
     folder: &Path,
@@ -135,16 +140,34 @@ pub(crate) fn write(
     let built = build(&parts, context).map_err(io::Error::other)?;
     let head = &built.head;
     let index = index::write(head, &built.entries, &built.filters).ok_or(io::ErrorKind::InvalidData)?;
+    let written = write_files(disk, folder, number, &built.table, &index);
+    let opened = written.and_then(|()| open(disk, folder, number).map_err(io::Error::other));
+    if opened.is_err() {
+        // a disk that is full has no room for halves; what cannot be removed now is when the store is opened
+        for path in paths(folder, number) {
+            for path in [path.with_extension(UNFINISHED), path] {
+                if disk.remove(&path).is_err() {
+                    tracing::trace!(path = %path.display(), "was not written");
+                }
+            }
+        }
+    }
+    opened
+}
+
+/// How a file ends that is being written.
+pub(crate) const UNFINISHED: &str = "unfinished";
+
+fn write_files(disk: &dyn Disk, folder: &Path, number: u64, table: &[u8], index: &[u8]) -> io::Result<()> {
     let [index_path, table_path] = paths(folder, number);
-    for (path, bytes) in [(&table_path, &built.table), (&index_path, &index)] {
-        let unfinished = path.with_extension("unfinished");
+    for (path, bytes) in [(table_path, table), (index_path, index)] {
+        let unfinished = path.with_extension(UNFINISHED);
         let file = disk.create(&unfinished)?;
         file.write_at(bytes, 0)?;
         file.sync()?;
-        disk.rename(&unfinished, path)?;
+        disk.rename(&unfinished, &path)?;
     }
-    disk.sync_dir(folder)?;
-    open(disk, folder, number).map_err(io::Error::other)
+    disk.sync_dir(folder)
 }
 
 /// A segment in memory, before it is written.
@@ -162,18 +185,17 @@ fn build(parts: &[Part], context: Context) -> Result<Built, ParquetError> {
     let mut writer = SerializedFileWriter::new(Vec::new(), Arc::clone(schema), Arc::new(properties()?))?;
     let mut rows = Rows::default();
     let (mut entries, mut groups, mut filters) = (Vec::new(), Vec::new(), Vec::new());
-    let mut tokens: HashMap<Token, ()> = HashMap::new();
-    let mut operations = BTreeSet::new();
+    let mut tokens = Tokens::default();
+    let mut operations: BTreeMap<&str, BTreeSet<(&str, Kind)>> = BTreeMap::new();
     let mut left = parts.len();
     for part in parts {
         left -= 1;
         let (group, row) = (number(groups.len())?, number(rows.len())?);
         for span in part.spans.iter() {
             rows.push(span);
-            filter::of_span(span, |token| {
-                tokens.insert(token, ());
-            });
-            operations.insert((span.service().to_owned(), span.name.clone(), span.kind));
+            tokens.add(span);
+            let of_service = operations.entry(span.service()).or_default();
+            of_service.insert((&span.name, span.kind));
         }
         entries.push(entry(part, group, row)?);
         if rows.len() >= GROUP_ROWS || left == 0 {
@@ -183,9 +205,7 @@ fn build(parts: &[Part], context: Context) -> Result<Built, ParquetError> {
             rows.write(&mut group)?;
             group.close()?;
             groups.push((offset, writer.bytes_written() as u64 - offset, count));
-            filters.push(Filter::new(
-                &tokens.drain().map(|(token, ())| token).collect::<Vec<_>>(),
-            ));
+            filters.push(tokens.filter());
         }
     }
     let footer = writer.bytes_written() as u64;
@@ -199,6 +219,10 @@ fn build(parts: &[Part], context: Context) -> Result<Built, ParquetError> {
         filter_checksum: 0,
     });
     entries.sort_unstable_by_key(|entry| entry.id);
+    let operations = operations.into_iter().flat_map(|(service, names)| {
+        let named = names.into_iter();
+        named.map(move |(name, kind)| (service.to_owned(), name.to_owned(), kind))
+    });
     let starts = entries.iter().map(|entry| entry.start).min().unwrap_or(0);
     let lasts = entries.iter().map(|entry| entry.last).max().unwrap_or(0);
     let ids: Vec<_> = entries.iter().map(|entry| of_trace(entry.id)).collect();
@@ -209,7 +233,7 @@ fn build(parts: &[Part], context: Context) -> Result<Built, ParquetError> {
         traces: entries.len() as u64,
         start: starts..=lasts,
         received: context.received,
-        operations: operations.into_iter().collect(),
+        operations: operations.collect(),
         joins: context.joins,
         continues: context.continues,
         groups: groups.collect(),
@@ -259,7 +283,8 @@ fn properties() -> Result<WriterProperties, ParquetError> {
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(LEVEL)?))
         .set_statistics_enabled(EnabledStatistics::None)
         .set_offset_index_disabled(true)
-        .set_data_page_row_count_limit(GROUP_ROWS / 8)
+        .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_dictionary_page_size_limit(DICTIONARY_BYTES)
         .set_max_row_group_row_count(None)
         .set_created_by(format!("meshtrace {}", env!("CARGO_PKG_VERSION")));
     for id in ["trace_id", "span_id", "parent_id", "start", "duration"] {
@@ -502,6 +527,8 @@ impl ChunkReader for Chunk {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use proptest::prelude::*;
 
     use super::*;

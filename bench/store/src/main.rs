@@ -1,0 +1,194 @@
+//! What keeping and finding spans costs: ingest by OTLP/gRPC, disk, memory, and the time that questions take.
+
+mod server;
+mod traces;
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use clap::Parser;
+use otlp::client::Client;
+use otlp::encode::Sender;
+use serde_json::json;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+
+use self::server::{Server, disk_bytes, sealed};
+use self::traces::{Random, Request, SERVICES, Shop, resource, service};
+
+/// Spans of a trace, about.
+const TRACE: u64 = 12;
+/// Questions of each kind.
+const QUESTIONS: usize = 100;
+/// Requests that are on their way at once.
+const FLIGHT: usize = 8;
+
+/// What to measure.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Spans to send, about.
+    #[arg(long, default_value_t = 2_000_000)]
+    spans: u64,
+    /// The collector to measure.
+    #[arg(long, default_value = "target/release/meshtrace-collector")]
+    collector: PathBuf,
+    /// Where it keeps its data; emptied before and removed after.
+    #[arg(long, default_value = "target/bench/store-data")]
+    data: PathBuf,
+    /// Where the result goes.
+    #[arg(long, default_value = "target/bench/store.json")]
+    report: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::parse();
+    if arguments.data.exists() {
+        std::fs::remove_dir_all(&arguments.data)?;
+    }
+    std::fs::create_dir_all(&arguments.data)?;
+    let server = Server::start(&arguments.collector, &arguments.data).await?;
+    let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos())?;
+    let count = arguments.spans / TRACE;
+    let mut shop = Shop::new(7, now - 3_600_000_000_000, now, count);
+
+    let began = Instant::now();
+    let spans = send(&server, &mut shop, count).await?;
+    let took = began.elapsed();
+    sealed(&arguments.data).await;
+    let cpu = server.cpu();
+    let bytes = disk_bytes(&arguments.data.join("segments"));
+    let samples = shop.samples();
+    let mut random = Random::new(11);
+    let mut sample = || samples.get(random.below(samples.len() as u64) as usize);
+
+    let mut by_id = Times::default();
+    let mut by_attribute = Times::default();
+    let mut slowest = Times::default();
+    for _ in 0..QUESTIONS {
+        if let Some(sample) = sample() {
+            by_id
+                .ask(&server, &format!("/api/traces/{}", sample.trace), 1)
+                .await?;
+        }
+        if let Some(sample) = sample() {
+            let path = format!("/api/traces?limit=20&tag=shop.request.id:{}", sample.request);
+            by_attribute.ask(&server, &path, 1).await?;
+        }
+    }
+    for _ in 0..QUESTIONS / 5 {
+        let path = "/api/traces?limit=20&lookback=1h&order=duration";
+        slowest.ask(&server, path, 20).await?;
+    }
+    let peak = server.peak_mib();
+    server.stop().await?;
+    let reopened = Server::start(&arguments.collector, &arguments.data).await?;
+    let opened = reopened.opened;
+    reopened.stop().await?;
+    std::fs::remove_dir_all(&arguments.data)?;
+
+    let millis = |time: Duration| (time.as_secs_f64() * 1e5).round() / 100.0;
+    let per_second = |time: Duration| (spans as f64 / time.as_secs_f64()).round();
+    let row = json!({
+        "store": "meshtrace",
+        "spans": spans,
+        "ingest_spans_per_second": per_second(took),
+        "spans_per_cpu_second": per_second(cpu),
+        "bytes_per_span": (bytes as f64 / spans as f64 * 10.0).round() / 10.0,
+        "rss_mib": peak.round(),
+        "trace_by_id_p50_ms": millis(by_id.quantile(50)),
+        "trace_by_id_p95_ms": millis(by_id.quantile(95)),
+        "attribute_search_p95_ms": millis(by_attribute.quantile(95)),
+        "slowest_p95_ms": millis(slowest.quantile(95)),
+        "open_ms": millis(opened),
+    });
+    std::fs::write(&arguments.report, serde_json::to_string_pretty(&json!([row]))?)?;
+    print(&row);
+    Ok(())
+}
+
+/// Sends that many traces, each service over a connection of its own, and answers how many spans they had. What is not
+/// taken is sent again.
+async fn send(server: &Server, shop: &mut Shop, traces: u64) -> Result<u64, Box<dyn Error>> {
+    let mut clients = Vec::new();
+    for number in 0..SERVICES {
+        let sender = Sender::new(&resource(number), (service(number).as_str(), "1.0"));
+        let dial = |host: String, port| async move { TcpStream::connect((host, port)).await };
+        clients.push(Client::new(
+            &format!("http://{}", server.grpc),
+            sender,
+            Duration::from_secs(30),
+            dial,
+        )?);
+    }
+    let (full, mut waiting) = mpsc::channel::<Request>(64);
+    let sending = tokio::spawn(async move {
+        let mut flying = tokio::task::JoinSet::new();
+        let mut spans = 0;
+        while let Some(request) = waiting.recv().await {
+            spans += request.count as u64;
+            let Some(client) = clients.get(request.service).cloned() else {
+                continue;
+            };
+            if flying.len() >= FLIGHT {
+                flying.join_next().await;
+            }
+            flying.spawn(async move {
+                let batch = Bytes::from(request.spans);
+                while client.export(batch.clone()).await.is_err() {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            });
+        }
+        while flying.join_next().await.is_some() {}
+        spans
+    });
+    let mut ready = Vec::new();
+    for _ in 0..traces {
+        shop.trace(&mut |request| ready.push(request));
+        for request in ready.drain(..) {
+            full.send(request).await?;
+        }
+    }
+    shop.rest(&mut |request| ready.push(request));
+    for request in ready.drain(..) {
+        full.send(request).await?;
+    }
+    drop(full);
+    Ok(sending.await?)
+}
+
+/// How long answers took.
+#[derive(Default)]
+struct Times(Vec<Duration>);
+
+impl Times {
+    /// Asks, and makes sure that so many traces are in the answer.
+    async fn ask(&mut self, server: &Server, path: &str, traces: usize) -> Result<(), Box<dyn Error>> {
+        let (took, answer) = server.get(path).await?;
+        let found = answer.matches("\"processes\":").count();
+        if found != traces {
+            return Err(format!("{path}: {found} traces instead of {traces}").into());
+        }
+        self.0.push(took);
+        Ok(())
+    }
+
+    fn quantile(&mut self, percent: usize) -> Duration {
+        self.0.sort_unstable();
+        let place = self.0.len() * percent / 100;
+        self.0
+            .get(place.min(self.0.len().saturating_sub(1)))
+            .copied()
+            .unwrap_or_default()
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the table is what the program is for")]
+fn print(row: &serde_json::Value) {
+    for (key, value) in row.as_object().into_iter().flatten() {
+        println!("{key:<26} {value}");
+    }
+}

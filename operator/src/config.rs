@@ -1,0 +1,200 @@
+//! The operator's configuration: flags, or variables where the cluster sets them. Read once, all problems together.
+
+use std::net::SocketAddr;
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command};
+use contract::{installed, port};
+use inject::decide::collector;
+use process::config::{Document, Problems, Variable, parsed, text};
+
+/// What the operator will do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where the API server asks.
+    pub webhook: SocketAddr,
+    /// Metrics and probes.
+    pub admin: SocketAddr,
+    /// What its Service and its webhook configuration are called.
+    pub name: String,
+    /// The namespace that it is in.
+    pub namespace: String,
+    /// The sidecar's image.
+    pub image: String,
+    /// Where sidecars send their spans.
+    pub collector: String,
+    /// What is logged.
+    pub log: String,
+}
+
+struct Setting {
+    key: &'static str,
+    flag: &'static str,
+    variable: &'static str,
+    value: &'static str,
+    default: String,
+    help: &'static str,
+}
+
+fn settings() -> [Setting; 7] {
+    let version = env!("CARGO_PKG_VERSION");
+    let setting = |key, flag, variable, value, default: &str, help| Setting {
+        key,
+        flag,
+        variable,
+        value,
+        default: default.to_owned(),
+        help,
+    };
+    [
+        setting(
+            "webhook",
+            "--webhook",
+            "MESHTRACE_OPERATOR_WEBHOOK",
+            "ADDRESS",
+            &format!("[::]:{}", port::WEBHOOK),
+            "Where the API server asks about pods",
+        ),
+        setting(
+            "admin",
+            "--admin",
+            "MESHTRACE_OPERATOR_ADMIN",
+            "ADDRESS",
+            &format!("[::]:{}", port::OPERATOR_ADMIN),
+            "Where /metrics, /live and /ready are answered",
+        ),
+        setting(
+            "name",
+            "--name",
+            "MESHTRACE_OPERATOR_NAME",
+            "NAME",
+            "meshtrace-operator",
+            "What its Service and its webhook configuration are called",
+        ),
+        setting(
+            "namespace",
+            "--namespace",
+            "MESHTRACE_OPERATOR_NAMESPACE",
+            "NAMESPACE",
+            installed::NAMESPACE,
+            "The namespace that it is in",
+        ),
+        setting(
+            "image",
+            "--image",
+            "MESHTRACE_OPERATOR_IMAGE",
+            "IMAGE",
+            &format!("{}:{version}", installed::SIDECAR_IMAGE),
+            "The sidecar's image, unless an annotation names another one",
+        ),
+        setting(
+            "collector",
+            "--collector",
+            "MESHTRACE_OPERATOR_COLLECTOR",
+            "URL",
+            installed::COLLECTOR,
+            "Where sidecars send their spans",
+        ),
+        setting(
+            "log",
+            "--log",
+            "MESHTRACE_OPERATOR_LOG",
+            "FILTER",
+            "info",
+            "What is logged: error, warn, info, debug, trace, or target=level, separated by commas",
+        ),
+    ]
+}
+
+/// The command line, for `--help` and for parsing.
+pub fn command() -> Command {
+    let arguments = settings().map(|setting| {
+        Arg::new(setting.key)
+            .long(setting.flag.trim_start_matches('-'))
+            .env(setting.variable)
+            .value_name(setting.value)
+            .default_value(setting.default)
+            .help(setting.help)
+    });
+    Command::new("meshtrace-operator")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Decides which pods of a cluster get a sidecar, and puts it there.")
+        .args(arguments)
+}
+
+impl Config {
+    /// Checks what was said on the command line and in the environment.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each with the flag or variable that says it and with what is allowed.
+    pub fn read(matches: &ArgMatches) -> Result<Self, Problems> {
+        let said: Vec<(Variable, String)> = settings()
+            .into_iter()
+            .filter_map(|setting| {
+                let place = match matches.value_source(setting.key) {
+                    Some(ValueSource::EnvVariable) => setting.variable,
+                    _ => setting.flag,
+                };
+                let value = matches.get_one::<String>(setting.key)?.clone();
+                Some(((place, setting.key), value))
+            })
+            .collect();
+        let document = Document::new("meshtrace-operator", "", &said);
+        let mut root = document.root();
+        // What does not parse is among the problems, so that what stands in for it is never used.
+        let mut address = |key| {
+            root.required(key, parsed("an address with a port, such as [::]:9443"))
+                .unwrap_or(SocketAddr::from(([0; 4], 0)))
+        };
+        let (webhook, admin) = (address("webhook"), address("admin"));
+        let collector = root.required("collector", |value| collector(&text(value)?));
+        let mut word = |key| root.required(key, text).unwrap_or_default();
+        let config = Self {
+            webhook,
+            admin,
+            name: word("name"),
+            namespace: word("namespace"),
+            image: word("image"),
+            collector: collector.unwrap_or_default(),
+            log: word("log"),
+        };
+        root.finish();
+        document.finish()?;
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(arguments: &[&str]) -> Result<Config, Problems> {
+        let matches = command().try_get_matches_from([&["meshtrace-operator"], arguments].concat());
+        Config::read(&matches.unwrap())
+    }
+
+    #[test]
+    fn the_defaults_are_where_it_is_usually_installed() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.namespace, "meshtrace");
+        assert_eq!(config.webhook.port(), port::WEBHOOK);
+    }
+
+    #[test]
+    fn all_problems_come_together_each_with_its_flag() {
+        let problems = read(&["--webhook=9443", "--admin=here", "--collector=there"]).unwrap_err();
+        assert_eq!(problems.list().len(), 3);
+        assert!(problems.list()[0].starts_with("--webhook: `9443` is not an address"));
+    }
+
+    #[test]
+    fn no_variable_is_one_that_kubernetes_sets_for_a_service() {
+        for setting in settings() {
+            let rest = setting.variable.strip_prefix("MESHTRACE_OPERATOR_").unwrap();
+            assert!(
+                !rest.starts_with("PORT") && !rest.starts_with("SERVICE"),
+                "{rest}"
+            );
+        }
+    }
+}
