@@ -5,6 +5,8 @@
 //! hypotheses, counts in the class of its doubt. What was said when a call left is also held against what is known once
 //! its window has closed. Where few were counted, caution decides.
 
+use crate::model::Experience;
+
 /// How much more doubtful everything is than the model has it.
 const DOUBT: f64 = 2.0;
 
@@ -16,6 +18,13 @@ const RESIDUE: f64 = 0.0005;
 
 /// The doubt about a model that was learned from one request; it falls with their number.
 const INEXPERIENCE: f64 = 0.5;
+
+/// The doubt about a model that was learned in crowds alone: one that explains all that it has seen may be wrong about all
+/// of it.
+const OBSCURITY: f64 = 0.5;
+
+/// How fast that falls with the requests that were seen clearly: to `exp(-CLARITY)` of it with each.
+const CLARITY: f64 = 4.0;
 
 /// Classes of doubt end here.
 const CLASSES: [f64; 7] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0];
@@ -29,16 +38,23 @@ const FADE_AT: f64 = 4000.0;
 /// Doubts below this are compared with what came of them, to find out how far the model can be trusted at all.
 const SURE: f64 = 0.03;
 
-/// The doubt about a share that was found among several requests, having seen so many of the kind to their end.
-pub(crate) fn cautious(share: f64, experience: f64, queued: bool) -> f64 {
+/// The doubt about a share that was found among several requests, with this experience of the kind.
+pub(crate) fn cautious(share: f64, experience: Experience, queued: bool) -> f64 {
     let caution = if queued { QUEUED } else { 1.0 };
-    let doubt = caution * (DOUBT * (1.0 - share) + RESIDUE) + INEXPERIENCE / (1.0 + experience);
+    let doubt = caution * (DOUBT * (1.0 - share) + RESIDUE) + unfamiliar(experience);
     doubt.clamp(0.0, 1.0)
 }
 
-/// The doubt about the share of the only request in flight, or of one for which more speaks than the model.
-pub(crate) fn corroborated(share: f64) -> f64 {
-    (DOUBT * (1.0 - share) + RESIDUE).clamp(0.0, 1.0)
+/// The doubt about everything that was learned of a kind of requests.
+fn unfamiliar(experience: Experience) -> f64 {
+    INEXPERIENCE / (1.0 + experience.requests) + OBSCURITY * (-CLARITY * experience.clear).exp()
+}
+
+/// The doubt about the share of a request for which something speaks that was not learned of its kind, and would give it
+/// this share `alone`, if all requests in flight were alike.
+pub(crate) fn corroborated(share: f64, alone: f64, experience: Experience) -> f64 {
+    let doubt = DOUBT * (1.0 - share) + RESIDUE + (1.0 - alone) * unfamiliar(experience);
+    doubt.clamp(0.0, 1.0)
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -114,6 +130,27 @@ mod tests {
         assert!(calibration.confidence(0.0) > 0.999);
         assert!((calibration.confidence(0.05) - 0.95).abs() < 1e-9);
         assert!((calibration.confidence(1.0)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_was_learned_in_crowds_alone_is_doubted_however_much_it_was() {
+        let crowded = Experience {
+            requests: 1e6,
+            clear: 0.1,
+        };
+        let clear = Experience {
+            requests: 1000.0,
+            clear: 3.0,
+        };
+        assert!(cautious(1.0, crowded, false) > 0.1);
+        assert!(cautious(1.0, clear, false) < 0.01);
+    }
+
+    #[test]
+    fn a_weak_hint_does_not_make_up_for_what_was_never_learned() {
+        let nothing = Experience::default();
+        assert!(corroborated(1.0, 0.3, nothing) > 0.5);
+        assert!(corroborated(1.0, 0.9999, nothing) < 0.01);
     }
 
     #[test]

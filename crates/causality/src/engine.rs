@@ -7,7 +7,7 @@ use crate::echo::{Echo, Echoes, Holder};
 use crate::event::{Callee, Connection, Inbound, Nanos, Outbound, Process, Route, Token, Trace};
 use crate::joint::{CALLS, Joint, Leave, Left, Settled};
 use crate::link::{Certainty, Decision, Link, Method, Resolved, Unknown};
-use crate::model::Model;
+use crate::model::{Experience, Model};
 use crate::null::Background;
 use crate::process::Owners;
 use crate::shares::{Hints, REQUESTS, Shares};
@@ -318,6 +318,7 @@ impl<P: Copy, C> Engine<P, C> {
                 hints: &hints,
                 background: self.background.rate(call.callee),
                 hidden: self.unseen > 0 || self.beyond > 0 || self.unfollowed > 0,
+                certain: certain.is_some() && !withheld,
             },
         );
         let decision = self.decide(&call, forwarded, &echoes, same_process, left.as_ref());
@@ -467,7 +468,18 @@ impl<P: Copy, C> Engine<P, C> {
                 let doubt = self.doubt(best, share);
                 self.online.confidence(doubt)
             }
-            _ => 1.0 - corroborated(share),
+            Method::Echo => {
+                let factor: f64 = echoes
+                    .iter()
+                    .filter(|echo| self.is_of(echo, best))
+                    .map(|echo| echo.factor)
+                    .sum();
+                1.0 - corroborated(share, self.alone(factor), self.experience(best))
+            }
+            Method::Process => {
+                1.0 - corroborated(share, self.alone(self.owners.factor()), self.experience(best))
+            }
+            _ => 1.0 - corroborated(share, 1.0, self.experience(best)),
         };
         let certainty = if exact && share > PLAIN {
             Certainty::Exact
@@ -485,21 +497,34 @@ impl<P: Copy, C> Engine<P, C> {
 
     /// How the most probable parent was found.
     fn method(&self, best: usize, echoes: &[Echo], same_process: Option<usize>, shares: &Shares) -> Method {
-        let echoed = |echo: &Echo| match echo.holder {
-            Holder::Request(place) => self.followed_at(place) == Some(best),
-            Holder::Call(_) => false,
-        };
         if self.in_flight() == 1 {
             Method::Single
         } else if same_process == Some(best) {
             Method::Process
-        } else if echoes.iter().any(|echo| echo.factor > 0.0 && echoed(echo)) {
+        } else if echoes
+            .iter()
+            .any(|echo| echo.factor > 0.0 && self.is_of(echo, best))
+        {
             Method::Echo
         } else if shares.only() {
             Method::Stage
         } else {
             Method::Learned
         }
+    }
+
+    /// Whether a followed request brought a value.
+    fn is_of(&self, echo: &Echo, followed: usize) -> bool {
+        match echo.holder {
+            Holder::Request(place) => self.followed_at(place) == Some(followed),
+            Holder::Call(_) => false,
+        }
+    }
+
+    /// The share of a request for which this factor speaks, a logarithm, if those in flight were alike in all else.
+    fn alone(&self, factor: f64) -> f64 {
+        let others = self.in_flight().saturating_sub(1) as f64;
+        1.0 / others.mul_add((-factor).exp(), 1.0)
     }
 
     /// Takes requests whose responses have been under way for long for streams that make no calls any more.
@@ -638,11 +663,11 @@ impl<P: Copy, C> Engine<P, C> {
         cautious(share, self.experience(followed), self.joint.is_queued())
     }
 
-    /// How many requests of a followed one's kind were learned from.
-    fn experience(&self, followed: usize) -> f64 {
+    /// What was learned from requests of a followed one's kind.
+    fn experience(&self, followed: usize) -> Experience {
         match self.followed.get(followed) {
             Some(Some(followed)) => self.model.experience(followed.route),
-            _ => 0.0,
+            _ => Experience::default(),
         }
     }
 

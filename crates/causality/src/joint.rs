@@ -51,6 +51,8 @@ pub(crate) struct Leave<'a> {
     pub(crate) background: f64,
     /// Whether it may be of a request that is not followed.
     pub(crate) hidden: bool,
+    /// Whether the hints leave no doubt.
+    pub(crate) certain: bool,
 }
 
 /// What is said of it.
@@ -105,8 +107,10 @@ impl Joint {
     /// A request to follow; its number, unless there are too many.
     pub(crate) fn begin(&mut self, now: Nanos, route: Route) -> Option<usize> {
         let begun = self.moment(now);
+        let crowd = self.set_of(|request| request.ended.is_none()).count_ones();
         let request = vacant(&mut self.requests, REQUESTS)?;
-        set(&mut self.requests, request, Some(Followed::new(begun, route)));
+        let followed = Followed::new(begun, route, crowd.saturating_add(1));
+        set(&mut self.requests, request, Some(followed));
         for hypothesis in &mut self.hypotheses {
             hypothesis.set_doing(request, Doing::begun(now, route));
         }
@@ -214,10 +218,10 @@ impl Joint {
             complete: None,
             settled: false,
             lost,
-            suspects: if leave.hidden {
-                None
-            } else {
-                Some(running.count_ones())
+            suspects: match running.count_ones() {
+                _ if leave.hidden => None,
+                _ if leave.certain => Some(1),
+                suspects => Some(suspects),
             },
             places,
         };

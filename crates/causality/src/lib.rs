@@ -39,13 +39,17 @@
 //! # How it learns
 //!
 //! From every request that is over, with the calls that hypotheses give it, weighted by their shares and by how few others
-//! were in flight (`story`): expectation maximisation, one request at a time. Moments with one request in flight come
-//! first, and anchor the rest. Everything that was counted fades, so that the model follows what changes.
+//! were in flight (`story`): expectation maximisation, one request at a time. Moments with one request in flight count
+//! most, and anchor the rest. Everything that was counted fades, so that the model follows what changes.
 //!
 //! # How sure it is
 //!
 //! A share of the weight is no confidence: the model is never quite true. Shares become confidences by caution, and by
 //! what was measured on calls whose parents are certain but were kept from the hypotheses (`calibration`).
+//!
+//! A model that was learned in crowds alone may explain everything and be wrong about all of it, and nothing in the crowd
+//! would show it. So how clearly requests of each kind were seen is counted, too: one that was alone, or whose calls are
+//! certain, counts fully, one among `n` others hardly. Without such evidence nothing is claimed that only the model says.
 //!
 //! # What it costs
 //!

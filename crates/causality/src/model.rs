@@ -25,6 +25,9 @@ const OUTCOMES_MAX: usize = 24;
 /// What was seen of a state counts half once it has been seen so often.
 const FADE_AT: f32 = 1500.0;
 
+/// What was seen clearly counts less by this factor with each further request of the kind.
+const CLEAR_FADES: f64 = 0.999;
+
 /// How often a state has to be seen until it is believed as much as the next coarser one.
 const BELIEVE_AFTER: f64 = 1.5;
 
@@ -59,8 +62,16 @@ pub(crate) struct Model {
     delays: usize,
     callees: Map<u64, f32>,
     calls: f32,
-    /// How many requests of a kind were seen to their end.
-    experience: Map<u64, f32>,
+    experience: Map<u64, Experience>,
+}
+
+/// Of requests of a kind.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Experience {
+    /// How many were seen to their end.
+    pub(crate) requests: f64,
+    /// How many of the latest of them were seen clearly: in part, if others were in flight.
+    pub(crate) clear: f64,
 }
 
 #[derive(Debug, Default)]
@@ -99,16 +110,24 @@ impl Model {
         self.experience.clear();
     }
 
-    /// How many requests of a kind were learned from.
-    pub(crate) fn experience(&self, route: Route) -> f64 {
-        f64::from(self.experience.get(&route.0).copied().unwrap_or_default())
+    /// What was learned from of a kind of requests.
+    pub(crate) fn experience(&self, route: Route) -> Experience {
+        self.experience.get(&route.0).copied().unwrap_or_default()
     }
 
     /// A request of this kind was learned from.
     pub(crate) fn experienced(&mut self, route: Route) {
         if self.experience.len() < STATES_MAX || self.experience.contains_key(&route.0) {
             let seen = self.experience.entry(route.0).or_default();
-            *seen = (*seen + 1.0).min(1e6);
+            seen.requests = (seen.requests + 1.0).min(1e6);
+            seen.clear *= CLEAR_FADES;
+        }
+    }
+
+    /// It was seen as clearly as that, from 0 to 1.
+    pub(crate) fn seen_clearly(&mut self, route: Route, clear: f64) {
+        if let Some(seen) = self.experience.get_mut(&route.0) {
+            seen.clear += clear;
         }
     }
 

@@ -5,6 +5,9 @@ use crate::event::{Callee, Nanos, Route};
 use crate::model::{Model, Next};
 use crate::order::Places;
 
+/// What is seen with `n` requests in flight is as clear as this power of `1/n`.
+const CLEAR: i32 = 3;
+
 /// A moment, and its place among those at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment {
@@ -19,6 +22,8 @@ pub(crate) struct Moment {
 pub(crate) struct Followed {
     pub(crate) route: Route,
     pub(crate) begun: Moment,
+    /// How many requests were in flight once it had begun.
+    pub(crate) crowd: u32,
     pub(crate) body: Option<Moment>,
     /// Whether it waits for a worker ([`crate::workers`]), and when it got one if it had to wait.
     pub(crate) waits: bool,
@@ -30,10 +35,11 @@ pub(crate) struct Followed {
 }
 
 impl Followed {
-    pub(crate) fn new(begun: Moment, route: Route) -> Self {
+    pub(crate) fn new(begun: Moment, route: Route, crowd: u32) -> Self {
         Self {
             route,
             begun,
+            crowd,
             body: None,
             waits: false,
             taken_up: None,
@@ -55,14 +61,15 @@ pub(crate) struct Made {
     pub(crate) settled: bool,
     /// The share of weight that was dropped for want of room since it was made.
     pub(crate) lost: f64,
-    /// How many requests were in flight when it was made; none if there were some that are not followed.
+    /// How many requests in flight can have made it; none if there were some that are not followed.
     pub(crate) suspects: Option<u32>,
     /// Where each request stood in the queue when it was made.
     pub(crate) places: Places,
 }
 
 /// Has the model learn from a request's story with these calls as its own. It counts less the more requests there were in
-/// flight, and so the more others there were whose calls these may have been; and not at all if one was not followed.
+/// flight, when it began and when it called, and so the more others there were whose calls these may have been, or who may
+/// have made its own; and not at all if one was not followed.
 pub(crate) fn learn<'a>(
     model: &mut Model,
     followed: &Followed,
@@ -79,7 +86,8 @@ pub(crate) fn learn<'a>(
         Ended,
     }
     let mut story: Vec<(Moment, Did)> = Vec::new();
-    let (mut suspects, mut count) = (0.0, 0.0);
+    let begun = f64::from(followed.crowd.max(1));
+    let (mut crowds, mut clear, mut count) = (begun, begun.powi(-CLEAR), 1.0);
     story.extend(followed.body.map(|moment| (moment, Did::Body)));
     story.extend(followed.taken_up.map(|moment| (moment, Did::TakenUp)));
     story.extend(followed.responded.map(|moment| (moment, Did::Responded)));
@@ -88,13 +96,16 @@ pub(crate) fn learn<'a>(
         let Some(at_a_time) = made.suspects else {
             return;
         };
-        suspects += f64::from(at_a_time);
+        let crowd = f64::from(at_a_time.max(1));
+        crowds += crowd;
+        clear += crowd.powi(-CLEAR);
         count += 1.0;
         story.push((made.at, Did::Call(made.callee)));
         story.extend(made.answered.map(|moment| (moment, Did::Answered)));
         story.extend(made.complete.map(|moment| (moment, Did::Complete)));
     }
-    let weight = (probability / f64::max(suspects / f64::max(count, 1.0), 1.0)) as f32;
+    let weight = (probability * count / crowds) as f32;
+    model.seen_clearly(followed.route, probability * clear / count);
     story.sort_unstable_by_key(|(moment, _)| *moment);
 
     let mut doing = Doing::begun(followed.begun.at, followed.route);

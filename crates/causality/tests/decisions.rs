@@ -8,6 +8,8 @@
 
 mod common;
 
+use std::collections::VecDeque;
+
 use causality::{Certainty, Connection, Decision, Link, Method, Unknown};
 use common::{MILLI, Pod, SECOND, token};
 
@@ -107,6 +109,32 @@ fn of_two_requests_of_one_route_the_one_that_awaits_an_answer_makes_no_second_ca
     pod.wait(MILLI);
     let (_call, decision) = pod.call(1, 1, &[]);
     assert_eq!(link(decision).parent, 2);
+}
+
+/// Route 1 calls 1 and then 2, and is among ten requests in flight throughout. How many calls were linked.
+fn linked_in_a_crowd(pod: &mut Pod) -> usize {
+    let mut crowd: VecDeque<_> = (0..10).map(|number| pod.begin(number, 1, &[])).collect();
+    let mut linked = 0;
+    for number in 10..500 {
+        crowd.push_back(pod.begin(number, 1, &[]));
+        for callee in [1, 2] {
+            pod.wait(MILLI);
+            let (call, decision) = pod.call(number, callee, &[]);
+            linked += usize::from(matches!(decision, Decision::Link(_)));
+            pod.wait(3 * MILLI);
+            pod.answer(call);
+        }
+        pod.wait(MILLI);
+        pod.end(crowd.pop_front().expect("ten requests"));
+        linked += pod.resolve().iter().filter(|word| word.link.is_ok()).count();
+    }
+    linked
+}
+
+#[test]
+fn an_engine_that_has_never_seen_a_request_alone_claims_nothing_by_learning() {
+    assert_eq!(linked_in_a_crowd(&mut Pod::new()), 0);
+    assert!(linked_in_a_crowd(&mut Pod::experienced()) > 0);
 }
 
 #[test]
