@@ -178,7 +178,7 @@ fn at_one_request_at_a_time_every_trace_is_connected_and_the_odd_ones_are_found(
 }
 
 #[test]
-fn with_four_customers_at_once_some_links_are_unknown_and_none_is_wrong() {
+fn with_four_customers_at_once_no_exact_link_is_wrong_and_hardly_an_inferred_one() {
     let Some(mesh) = bank(Some("{RATE: 200, CONCURRENCY: 4, REQUESTS: 300}")) else {
         return;
     };
@@ -195,13 +195,28 @@ fn with_four_customers_at_once_some_links_are_unknown_and_none_is_wrong() {
     });
     let unknown = spans(&traces).filter(|span| span.tag("span.kind") == "client" && span.link() == "unknown");
     assert!(unknown.count() > 0, "four at once were never in the same service");
-    for trace in &traces {
-        let accounts: BTreeSet<_> = trace.spans.iter().filter_map(account).collect();
-        assert!(
-            accounts.len() <= 1,
-            "requests for {accounts:?} are mixed: {trace:#?}"
-        );
-    }
+    let mixed: Vec<_> = (traces.iter())
+        .filter(|trace| {
+            trace
+                .spans
+                .iter()
+                .filter_map(account)
+                .collect::<BTreeSet<_>>()
+                .len()
+                > 1
+        })
+        .collect();
+    let inferred = |span: &Span| span.link() == "inferred";
+    assert!(
+        mixed.iter().all(|trace| trace.spans.iter().any(inferred)),
+        "requests are mixed by links that were certain: {mixed:#?}"
+    );
+    // at 0.99 one in a hundred may be wrong, while the sidecars learn from nothing but this
+    let allowed = spans(&traces).filter(|span| inferred(span)).count() / 100 + 1;
+    assert!(
+        mixed.len() <= allowed,
+        "more than {allowed} are mixed: {mixed:#?}"
+    );
 }
 
 fn spans(traces: &[Trace]) -> impl Iterator<Item = &Span> {
