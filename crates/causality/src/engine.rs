@@ -316,7 +316,7 @@ impl<P: Copy, C> Engine<P, C> {
                 now,
                 callee: call.callee,
                 hints: &hints,
-                background: self.background.rate(call.callee),
+                background: self.background.rate(call.callee, in_flight),
                 hidden: self.unseen > 0 || self.beyond > 0 || self.unfollowed > 0,
                 certain: certain.is_some() && !withheld,
             },

@@ -11,7 +11,10 @@ use crate::hash::Map;
 const CALLEES_MAX: usize = 1024;
 
 /// What is assumed before anything was seen: so many background calls of a kind…
-const CALLS_BEFORE: f64 = 0.03;
+const CALLS_BEFORE: f64 = 0.3;
+/// … or so many against the only request in flight, as long as no call at all was made without one: most programs make
+/// none…
+const CALLS_BEFORE_ANY: f64 = 0.03;
 /// … in so long.
 const TIME_BEFORE: f64 = 10e9;
 
@@ -36,6 +39,8 @@ struct Seen {
 #[derive(Debug, Default)]
 pub(crate) struct Background {
     callees: Map<u64, Seen>,
+    /// Whether any call was made without a request.
+    any: bool,
     idle: f64,
     single: f64,
     all: f64,
@@ -62,6 +67,7 @@ impl Background {
 
     /// A call left.
     pub(crate) fn called(&mut self, callee: Callee, in_flight: usize) {
+        self.any |= in_flight == 0;
         let seen = self.entry(callee);
         match in_flight {
             0 => seen.idle += 1.0,
@@ -75,10 +81,15 @@ impl Background {
         self.entry(callee).orphans += probability;
     }
 
-    /// Background calls of a kind for each nanosecond.
-    pub(crate) fn rate(&self, callee: Callee) -> f64 {
+    /// Background calls of a kind for each nanosecond, to be held against so many requests in flight.
+    pub(crate) fn rate(&self, callee: Callee, in_flight: usize) -> f64 {
         let seen = self.seen(callee);
-        (seen.idle + seen.orphans + CALLS_BEFORE) / (self.all + TIME_BEFORE)
+        let before = if self.any || in_flight > 1 {
+            CALLS_BEFORE
+        } else {
+            CALLS_BEFORE_ANY
+        };
+        (seen.idle + seen.orphans + before) / (self.all + TIME_BEFORE)
     }
 
     /// Whether calls of this kind that leave while one request is in flight are almost never background calls.
@@ -157,6 +168,6 @@ mod tests {
             a_while(&mut background, (1 + 10 * while_) * SECOND, true);
         }
         assert!(!background.is_rare(Callee(1)));
-        assert!(background.rate(Callee(1)) > 100.0 * background.rate(Callee(2)));
+        assert!(background.rate(Callee(1), 1) > 100.0 * background.rate(Callee(2), 1));
     }
 }
