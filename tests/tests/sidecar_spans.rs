@@ -144,6 +144,7 @@ fn a_request_with_a_context_is_continued_and_one_that_is_not_sampled_is_only_cou
     assert_eq!(traceparent(&kept)[1], hex(&span.span_id));
     assert_eq!(span.trace_state, "a=1");
     assert_eq!(attribute(span, "meshtrace.link.kind"), "propagated");
+    assert_eq!(attribute(span, "meshtrace.link.dialect"), "w3c");
     let unrecorded = sidecar.metrics().all("meshtrace_requests_unrecorded_total");
     assert_eq!(unrecorded, [(r#"{reason="not_sampled"}"#.to_owned(), 1)]);
 }

@@ -3,7 +3,7 @@
 use causality::{Certainty, Method, Unknown};
 use otlp::encode::SpanEncoder;
 use otlp::model::PROVISIONAL_TRACE_ID;
-use span::{SpanContext, SpanId, TraceId};
+use span::{Dialect, SpanContext, SpanId, TraceId};
 
 /// How a span's parent was found.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -83,6 +83,8 @@ pub(crate) struct Lineage {
     pub(crate) link: Link,
     /// The trace that the request carried on the wire, if it turned out to be part of another.
     pub(crate) provisional: Option<TraceId>,
+    /// The dialect in which the request carried its context, if it did.
+    pub(crate) dialect: Option<Dialect>,
 }
 
 impl Lineage {
@@ -93,6 +95,7 @@ impl Lineage {
             parent: None,
             link,
             provisional: None,
+            dialect: None,
         }
     }
 
@@ -107,6 +110,7 @@ impl Lineage {
             parent: Some(parent.span_id),
             link,
             provisional: None,
+            dialect: None,
         }
     }
 
@@ -127,6 +131,9 @@ impl Lineage {
     /// Writes it into a span, whose last word this is.
     pub(super) fn write(&self, span: &mut SpanEncoder) {
         span.word("meshtrace.link.kind", self.link.kind());
+        if let Some(dialect) = self.dialect {
+            span.word("meshtrace.link.dialect", dialect.name());
+        }
         match self.link {
             Link::Found(certainty, method) => {
                 span.double("meshtrace.link.confidence", certainty.confidence());

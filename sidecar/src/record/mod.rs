@@ -396,7 +396,10 @@ impl Observed {
         };
         let sampled = parent.debug || parent.sampled.unwrap_or_else(keeps);
         let span_id = self.recorder.span_id();
-        Lineage::child(parent.context, span_id, sampled, Link::Propagated)
+        Lineage {
+            dialect: Some(parent.dialect),
+            ..Lineage::child(parent.context, span_id, sampled, Link::Propagated)
+        }
     }
 
     /// A request comes in. What it carries wins; otherwise it begins a trace. Until it ends it may cause calls.
