@@ -47,11 +47,7 @@ struct RunArgs {
     log: String,
 }
 
-#[allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is where the user is spoken to"
-)]
+#[allow(clippy::print_stdout, reason = "this is where the user is spoken to")]
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => carry(&args),
@@ -59,13 +55,7 @@ fn main() -> ExitCode {
             .map(|done| println!("{done}"))
             .map_err(Into::into),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("meshtrace-sidecar: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    process::exit::code("meshtrace-sidecar", done)
 }
 
 #[allow(clippy::print_stdout, reason = "the configuration was asked for")]

@@ -121,8 +121,7 @@ async fn supervise(settings: Settings) -> Result<(), RunError> {
         "running"
     );
 
-    let signal = stop.await;
-    tracing::info!(signal, "stopping: connections may come to their end");
+    stop.await;
     ready.store(false, Ordering::Relaxed);
     drain(&metrics, settings.drain).await;
     stop_workers.send_replace(true);
