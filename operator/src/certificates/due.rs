@@ -9,6 +9,8 @@
 //! A leaf is signed by the newest authority that has settled, which means that it has been in the bundle for long enough
 //! that every API server has it. Where none has settled, it is the oldest: the bundle that has it is the best known.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Authority, Certificates};
@@ -25,12 +27,15 @@ pub struct Lifetimes {
 }
 
 impl Lifetimes {
-    /// A year, 30 days, an hour.
-    pub const USUAL: Self = Self {
-        authority: 365 * 86_400,
-        leaf: 30 * 86_400,
-        settle: 3600,
-    };
+    /// For leaves that last so long: an authority lasts twelve times as long, and signs after an hour at the latest.
+    pub fn of_leaf(leaf: Duration) -> Self {
+        let leaf = leaf.as_secs();
+        Self {
+            authority: leaf.saturating_mul(12),
+            leaf,
+            settle: leaf.min(3600),
+        }
+    }
 }
 
 /// From when until when, in seconds since 1970; the end is not part of it.
