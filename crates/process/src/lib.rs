@@ -4,5 +4,6 @@
 
 pub mod config;
 pub mod logs;
+pub mod metrics;
 pub mod stop;
 pub mod usage;

@@ -23,14 +23,14 @@ const DURATIONS: [u64; 14] = [
 /// Bounds of the time that heads spend in the sidecar, in microseconds.
 const LATENCIES: [u64; 10] = [5, 10, 20, 50, 100, 200, 500, 1_000, 5_000, 50_000];
 
-/// The names of what is counted here, and what it is.
-const REQUESTS: (&str, &str) = ("meshtrace_requests_total", "Requests by how they ended");
+/// The names of what is counted here, behind the registry's prefix, and what it is.
+const REQUESTS: (&str, &str) = ("requests_total", "Requests by how they ended");
 const DURATION: (&str, &str) = (
-    "meshtrace_request_duration_seconds",
+    "request_duration_seconds",
     "Head of a request to end of its response",
 );
 const ADDED_LATENCY: (&str, &str) = (
-    "meshtrace_added_latency_seconds",
+    "added_latency_seconds",
     "Time that request heads spent in the sidecar, from being read to being written",
 );
 
