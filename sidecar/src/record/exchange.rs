@@ -17,6 +17,7 @@ use super::lineage::{Lineage, Link};
 use super::open::OpenRequest;
 use super::redact::{self, REDACTED, Target};
 use super::{Observed, REQUEST_ID, Recorder, kind};
+use crate::config::Live;
 use crate::grpc;
 use crate::metrics::{Direction, Unrecorded};
 use crate::tap::{End, Exchange, RequestHead, Side};
@@ -32,6 +33,8 @@ const GRPC_METHOD_MAX: usize = 256;
 /// A request that is being recorded.
 pub struct Recorded {
     recorder: Arc<Recorder>,
+    /// Those that held when it began.
+    settings: Arc<Live>,
     direction: Direction,
     lineage: Lineage,
     began: Instant,
@@ -70,6 +73,7 @@ impl Recorded {
         let (start, span) = observed.recorder.open(observed.read, recording);
         let mut recorded = Self {
             recorder: Arc::clone(&observed.recorder),
+            settings: Arc::clone(observed.live()),
             direction: observed.direction,
             lineage,
             began: observed.read,
@@ -78,7 +82,7 @@ impl Recorded {
             span,
             method: known.method,
             path: 0..0,
-            probe: observed.direction == Direction::Inbound && known.is_probe(&pod.settings.probe_paths),
+            probe: observed.direction == Direction::Inbound && known.is_probe(&observed.live().probe_paths),
             grpc: known.grpc,
             status: None,
             grpc_status: None,
@@ -100,7 +104,7 @@ impl Recorded {
         tracestate: Option<Tracestate<'_>>,
     ) {
         let Some(span) = &mut self.span else { return };
-        let settings = &self.recorder.pod.settings;
+        let settings = &self.settings;
         let target = &known.target;
         let query = target
             .query
@@ -336,7 +340,7 @@ impl Exchange for Box<Recorded> {
             capture(
                 span,
                 "http.response.header.",
-                &self.recorder.pod.settings.capture_headers,
+                &self.settings.capture_headers,
                 fields,
             );
         }
