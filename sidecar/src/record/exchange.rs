@@ -6,13 +6,13 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use otlp::encode::SpanEncoder;
 use span::{Field, Tracestate};
 
 use super::causes::Part;
-use super::clock::nanos;
+use super::clock::Moment;
 use super::lineage::{Lineage, Link};
 use super::open::OpenRequest;
 use super::redact::{self, REDACTED, Target};
@@ -37,7 +37,7 @@ pub struct Recorded {
     settings: Arc<Live>,
     direction: Direction,
     lineage: Lineage,
-    began: Instant,
+    began: Moment,
     /// The same, in nanoseconds since 1970.
     start: u64,
     /// What the search for causes knows it by.
@@ -158,9 +158,10 @@ impl Recorded {
         let part = std::mem::replace(&mut self.part, Part::Nothing);
         let span = self.span.take();
         let pod = &self.recorder.pod;
-        let took = self.began.elapsed();
+        let now = Moment::now();
+        let took = now.since(self.began);
         if let Some(causes) = &pod.causes {
-            causes.ended(self.began + took, part);
+            causes.ended(now, part);
         }
         self.recorder
             .tally
@@ -178,7 +179,7 @@ impl Recorded {
             pod.metrics.unrecorded(Unrecorded::Probe);
             return self.recorder.discard(span);
         }
-        span.times(self.start, self.start.saturating_add(nanos(took)));
+        span.times(self.start, self.start.saturating_add(took));
         self.conclude(&mut span, end, succeeded);
         match &pod.causes {
             Some(causes) if self.lineage.link == Link::Provisional => {
@@ -257,7 +258,7 @@ impl Recorded {
     }
 
     /// When it began.
-    pub(super) fn began(&self) -> Instant {
+    pub(super) fn began(&self) -> Moment {
         self.began
     }
 

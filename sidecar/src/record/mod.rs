@@ -21,7 +21,7 @@ mod tokens;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use causality::{Connection, Decision, Process, Unseen};
 use otlp::encode::SpanEncoder;
@@ -33,7 +33,7 @@ use span::{Edits, Parent, Ratio, Seen, SpanContext, SpanId, TraceFlags, TraceId}
 use tokio::time::sleep;
 
 use self::causes::{Causes, Message, Part};
-use self::clock::Clock;
+use self::clock::{Clock, Moment};
 use self::exchange::Known;
 pub use self::exchange::Recorded;
 use self::held::Free;
@@ -155,7 +155,7 @@ impl Pod {
             causes.opened().await;
             while causes.any_open() {
                 sleep(SETTLE_EVERY).await;
-                self.settle_by(causes, Some(Instant::now()));
+                self.settle_by(causes, Some(Moment::now()));
             }
         }
     }
@@ -169,7 +169,7 @@ impl Pod {
         }
     }
 
-    fn settle_by(&self, causes: &Causes, now: Option<Instant>) {
+    fn settle_by(&self, causes: &Causes, now: Option<Moment>) {
         for settled in causes.settle(now) {
             self.metrics.resolved(settled.word.into());
             self.propagation.resolved(settled.callee, settled.word.into());
@@ -283,10 +283,10 @@ impl Recorder {
         self.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// When a span begins that begins at `instant`, in nanoseconds since 1970, and, if it is to be recorded, the span.
-    fn open(&self, instant: Instant, recording: bool) -> (u64, Option<SpanEncoder>) {
+    /// When a span begins that begins at `moment`, in nanoseconds since 1970, and, if it is to be recorded, the span.
+    fn open(&self, moment: Moment, recording: bool) -> (u64, Option<SpanEncoder>) {
         let mut own = self.own();
-        let start = own.clock.unix_nanos(instant);
+        let start = own.clock.unix_nanos(moment);
         (
             start,
             recording.then(|| SpanEncoder::new(own.spare.pop().unwrap_or_default())),
@@ -332,7 +332,7 @@ pub struct Observed {
     /// Given back when the connection is gone, if requests may come in by it that nobody sees.
     unseen: Option<Unseen>,
     /// When the bytes that are being looked at were read.
-    read: Instant,
+    read: Moment,
 }
 
 impl Observed {
@@ -349,7 +349,7 @@ impl Observed {
             shared: Shared::default(),
             settings,
             unseen: None,
-            read: Instant::now(),
+            read: Moment::now(),
         }
     }
 
@@ -397,12 +397,12 @@ impl Observed {
 
     /// The client's next bytes have just been read.
     pub fn read(&mut self) {
-        self.read = Instant::now();
+        self.read = Moment::now();
     }
 
     /// They have been written, with a request head among them.
     pub fn written(&self) {
-        self.recorder.tally.added_latency(self.read.elapsed());
+        self.recorder.tally.added_latency(Moment::now().since(self.read));
     }
 
     /// What the application, or whoever called it, says: whose child the request's span is.
