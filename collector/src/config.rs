@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Command};
+use clap::{ArgMatches, Command};
 use contract::port;
-use process::config::{Document, Problems, Variable, parsed, text};
+use process::config::flags::{self, Setting, setting};
+use process::config::{Problems, parsed, text};
 
 use crate::store::Durability;
 use crate::time;
@@ -43,28 +43,10 @@ pub const MIN_STORE_BYTES: u64 = 1 << 20;
 /// A folder smaller than this would be all log and no segments.
 pub const MIN_DATA_BYTES: u64 = 64 << 20;
 
-/// One setting: its key here, its flag, its environment variable, and what `--help` says of it.
-struct Setting {
-    key: &'static str,
-    flag: &'static str,
-    variable: &'static str,
-    value: &'static str,
-    default: String,
-    help: &'static str,
-}
-
 // Kubernetes sets MESHTRACE_COLLECTOR_PORT, MESHTRACE_COLLECTOR_SERVICE_* and MESHTRACE_COLLECTOR_PORT_* beside a Service
 // called meshtrace-collector. None of these names may be one of ours.
 fn settings() -> [Setting; 10] {
     let any = |port: u16| format!("[::]:{port}");
-    let setting = |key, flag, variable, value, default, help| Setting {
-        key,
-        flag,
-        variable,
-        value,
-        default,
-        help,
-    };
     [
         setting(
             "otlp_grpc",
@@ -151,14 +133,6 @@ fn settings() -> [Setting; 10] {
 
 /// The command line, for `--help` and for parsing.
 pub fn command() -> Command {
-    let arguments = settings().map(|setting| {
-        Arg::new(setting.key)
-            .long(setting.flag.trim_start_matches('-'))
-            .env(setting.variable)
-            .value_name(setting.value)
-            .default_value(setting.default)
-            .help(setting.help)
-    });
     Command::new("meshtrace-collector")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Receives spans by OTLP, joins them into traces, keeps them, and answers questions about them.")
@@ -166,7 +140,7 @@ pub fn command() -> Command {
             "Send spans:   OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317 (gRPC) or http://localhost:4318 (HTTP)\n\
              Look at them: http://localhost:16686/, Grafana's Jaeger data source, or `meshtrace traces`",
         )
-        .args(arguments)
+        .args(flags::arguments(settings()))
 }
 
 impl Config {
@@ -175,20 +149,7 @@ impl Config {
     /// # Errors
     /// Everything that is wrong, each with the flag or variable that says it and with what is allowed.
     pub fn read(matches: &ArgMatches) -> Result<Self, Problems> {
-        let said: Vec<(Variable, String)> = settings()
-            .into_iter()
-            .filter_map(|setting| {
-                let place = match matches.value_source(setting.key) {
-                    Some(ValueSource::EnvVariable) => setting.variable,
-                    _ => setting.flag,
-                };
-                Some((
-                    (place, setting.key),
-                    matches.get_one::<String>(setting.key)?.clone(),
-                ))
-            })
-            .collect();
-        let document = Document::new("meshtrace-collector", "", &said);
+        let document = flags::document("meshtrace-collector", settings(), matches);
         let mut root = document.root();
         // What does not parse is among the problems, so that what stands in for it is never used.
         let mut address = |key| {

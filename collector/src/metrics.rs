@@ -1,7 +1,8 @@
 //! What the collector counts of itself, for Prometheus. Labels come from closed sets.
 
 use otlp::receive::{Reason, Refusals};
-use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use process::metrics::Registry;
+use prometheus::{IntCounter, IntCounterVec, IntGauge};
 
 use crate::store::{Appended, Dropped, Size};
 
@@ -64,9 +65,6 @@ pub struct Metrics {
     store_bytes: IntGauge,
     store_spans: IntGauge,
     store_traces: IntGauge,
-    cpu_millis: IntGauge,
-    resident: IntGauge,
-    open_files: IntGauge,
 }
 
 impl Metrics {
@@ -75,68 +73,42 @@ impl Metrics {
     /// # Errors
     /// Two metrics have the same name: a mistake in this file.
     pub fn new() -> Result<Self, prometheus::Error> {
-        let registry = Registry::new_custom(Some("meshtrace_collector".to_owned()), None)?;
-        let family = |name: &str, help: &str, label: &str| {
-            let family = IntCounterVec::new(Opts::new(name, help), &[label])?;
-            registry.register(Box::new(family.clone()))?;
-            Ok::<_, prometheus::Error>(family)
-        };
-        let counter = |name: &str, help: &str| {
-            let counter = IntCounter::new(name, help)?;
-            registry.register(Box::new(counter.clone()))?;
-            Ok::<_, prometheus::Error>(counter)
-        };
-        let gauge = |name: &str, help: &str| {
-            let gauge = IntGauge::new(name, help)?;
-            registry.register(Box::new(gauge.clone()))?;
-            Ok::<_, prometheus::Error>(gauge)
-        };
+        let registry = Registry::new("meshtrace_collector")?;
+        registry.cost("the collector")?;
         let metrics = Self {
-            received: family(
+            received: registry.counters(
                 "spans_received_total",
                 "Spans that arrived, by protocol.",
-                "protocol",
+                &["protocol"],
             )?,
-            refused: family(
+            refused: registry.counters(
                 "spans_refused_total",
                 "Spans that were refused, by reason.",
-                "reason",
+                &["reason"],
             )?,
-            failed: family(
+            failed: registry.counters(
                 "requests_failed_total",
                 "Export requests that failed as a whole, by reason.",
-                "reason",
+                &["reason"],
             )?,
-            stored: counter("spans_stored_total", "Spans that were kept.")?,
-            repeated: counter(
+            stored: registry.counter("spans_stored_total", "Spans that were kept.")?,
+            repeated: registry.counter(
                 "spans_repeated_total",
                 "Spans that were there already, sent again by a retry.",
             )?,
-            dropped_traces: family(
+            dropped_traces: registry.counters(
                 "store_traces_dropped_total",
                 "Traces dropped by retention.",
-                "cause",
+                &["cause"],
             )?,
-            dropped_spans: family(
+            dropped_spans: registry.counters(
                 "store_spans_dropped_total",
                 "Spans of traces dropped by retention.",
-                "cause",
+                &["cause"],
             )?,
-            store_bytes: gauge("store_bytes", "Bytes that the store takes.")?,
-            store_spans: gauge("store_spans", "Spans that the store keeps.")?,
-            store_traces: gauge("store_traces", "Traces that the store keeps.")?,
-            cpu_millis: gauge(
-                "process_cpu_milliseconds",
-                "Processor time used by the collector.",
-            )?,
-            resident: gauge(
-                "process_resident_bytes",
-                "Memory of the collector that is resident.",
-            )?,
-            open_files: gauge(
-                "process_open_files",
-                "File descriptors that the collector has open.",
-            )?,
+            store_bytes: registry.gauge("store_bytes", "Bytes that the store takes.")?,
+            store_spans: registry.gauge("store_spans", "Spans that the store keeps.")?,
+            store_traces: registry.gauge("store_traces", "Traces that the store keeps.")?,
             registry,
         };
         for transport in Transport::ALL {
@@ -215,28 +187,19 @@ impl Metrics {
         }
     }
 
-    /// All of it in Prometheus' text format, with the size of the store and the cost of the process as they are now.
+    /// All of it in Prometheus' text format, with the size of the store as it is now.
     ///
     /// # Errors
     /// The library could not write it.
-    pub fn render(&self, size: &Size) -> Result<Vec<u8>, prometheus::Error> {
-        let usage = process::usage::read();
+    pub fn render(&self, size: &Size) -> Result<String, prometheus::Error> {
         for (gauge, value) in [
             (&self.store_bytes, size.bytes),
             (&self.store_spans, size.spans),
             (&self.store_traces, size.traces),
-            (
-                &self.cpu_millis,
-                u64::try_from(usage.cpu.as_millis()).unwrap_or(u64::MAX),
-            ),
-            (&self.resident, usage.resident),
-            (&self.open_files, usage.open_files),
         ] {
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         }
-        let mut text = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
-        Ok(text)
+        self.registry.text()
     }
 }
 

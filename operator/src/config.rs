@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
-use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Command};
+use clap::{ArgMatches, Command};
 use contract::{installed, port};
 use inject::decide::collector;
-use process::config::{Document, Problems, Variable, parsed, text};
+use process::config::flags::{self, Setting, setting};
+use process::config::{Problems, parsed, text};
 
 /// What the operator will do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,32 +27,15 @@ pub struct Config {
     pub log: String,
 }
 
-struct Setting {
-    key: &'static str,
-    flag: &'static str,
-    variable: &'static str,
-    value: &'static str,
-    default: String,
-    help: &'static str,
-}
-
 fn settings() -> [Setting; 7] {
     let version = env!("CARGO_PKG_VERSION");
-    let setting = |key, flag, variable, value, default: &str, help| Setting {
-        key,
-        flag,
-        variable,
-        value,
-        default: default.to_owned(),
-        help,
-    };
     [
         setting(
             "webhook",
             "--webhook",
             "MESHTRACE_OPERATOR_WEBHOOK",
             "ADDRESS",
-            &format!("[::]:{}", port::WEBHOOK),
+            format!("[::]:{}", port::WEBHOOK),
             "Where the API server asks about pods",
         ),
         setting(
@@ -60,7 +43,7 @@ fn settings() -> [Setting; 7] {
             "--admin",
             "MESHTRACE_OPERATOR_ADMIN",
             "ADDRESS",
-            &format!("[::]:{}", port::OPERATOR_ADMIN),
+            format!("[::]:{}", port::OPERATOR_ADMIN),
             "Where /metrics, /live and /ready are answered",
         ),
         setting(
@@ -84,7 +67,7 @@ fn settings() -> [Setting; 7] {
             "--image",
             "MESHTRACE_OPERATOR_IMAGE",
             "IMAGE",
-            &format!("{}:{version}", installed::SIDECAR_IMAGE),
+            format!("{}:{version}", installed::SIDECAR_IMAGE),
             "The sidecar's image, unless an annotation names another one",
         ),
         setting(
@@ -108,18 +91,10 @@ fn settings() -> [Setting; 7] {
 
 /// The command line, for `--help` and for parsing.
 pub fn command() -> Command {
-    let arguments = settings().map(|setting| {
-        Arg::new(setting.key)
-            .long(setting.flag.trim_start_matches('-'))
-            .env(setting.variable)
-            .value_name(setting.value)
-            .default_value(setting.default)
-            .help(setting.help)
-    });
     Command::new("meshtrace-operator")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Decides which pods of a cluster get a sidecar, and puts it there.")
-        .args(arguments)
+        .args(flags::arguments(settings()))
 }
 
 impl Config {
@@ -128,18 +103,7 @@ impl Config {
     /// # Errors
     /// Everything that is wrong, each with the flag or variable that says it and with what is allowed.
     pub fn read(matches: &ArgMatches) -> Result<Self, Problems> {
-        let said: Vec<(Variable, String)> = settings()
-            .into_iter()
-            .filter_map(|setting| {
-                let place = match matches.value_source(setting.key) {
-                    Some(ValueSource::EnvVariable) => setting.variable,
-                    _ => setting.flag,
-                };
-                let value = matches.get_one::<String>(setting.key)?.clone();
-                Some(((place, setting.key), value))
-            })
-            .collect();
-        let document = Document::new("meshtrace-operator", "", &said);
+        let document = flags::document("meshtrace-operator", settings(), matches);
         let mut root = document.root();
         // What does not parse is among the problems, so that what stands in for it is never used.
         let mut address = |key| {

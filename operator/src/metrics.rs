@@ -2,7 +2,8 @@
 
 use inject::reason::Reason;
 use inject::report::{Outcome, Report};
-use prometheus::{Encoder, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use process::metrics::Registry;
+use prometheus::{IntCounter, IntCounterVec, IntGauge};
 
 /// All counters, in a registry of their own.
 #[derive(Debug)]
@@ -21,36 +22,25 @@ impl Metrics {
     /// # Errors
     /// Two metrics have the same name: a mistake in this file.
     pub fn new() -> Result<Self, prometheus::Error> {
-        let registry = Registry::new_custom(Some("meshtrace_operator".to_owned()), None)?;
-        let family = |name: &str, help: &str, label: &str| {
-            let family = IntCounterVec::new(Opts::new(name, help), &[label])?;
-            registry.register(Box::new(family.clone()))?;
-            Ok::<_, prometheus::Error>(family)
-        };
-        let counter = |name: &str, help: &str| {
-            let counter = IntCounter::new(name, help)?;
-            registry.register(Box::new(counter.clone()))?;
-            Ok::<_, prometheus::Error>(counter)
-        };
-        let reviews = family(
+        let registry = Registry::new("meshtrace_operator")?;
+        let reviews = registry.counters(
             "reviews_total",
             "Objects reviewed, by what became of them",
-            "outcome",
+            &["outcome"],
         )?;
         for outcome in Outcome::ALL {
             reviews.with_label_values(&[outcome.name()]);
         }
-        let reasons = family("reasons_total", "Why objects were left as they are", "reason")?;
+        let reasons = registry.counters("reasons_total", "Why objects were left as they are", &["reason"])?;
         for reason in Reason::ALL {
             reasons.with_label_values(&[reason.name()]);
         }
-        let problems = counter("problems_total", "Annotations that could not be used")?;
-        let unreadable = counter("unreadable_total", "Requests that were no reviews")?;
-        let certificate_until = IntGauge::new(
+        let problems = registry.counter("problems_total", "Annotations that could not be used")?;
+        let unreadable = registry.counter("unreadable_total", "Requests that were no reviews")?;
+        let certificate_until = registry.gauge(
             "certificate_until_seconds",
             "When the webhook's certificate ends, in seconds since 1970",
         )?;
-        registry.register(Box::new(certificate_until.clone()))?;
         Ok(Self {
             registry,
             reviews,
@@ -82,9 +72,7 @@ impl Metrics {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn render(&self) -> Result<Vec<u8>, prometheus::Error> {
-        let mut text = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
-        Ok(text)
+    pub fn render(&self) -> Result<String, prometheus::Error> {
+        self.registry.text()
     }
 }

@@ -177,7 +177,7 @@ async fn a_pod_that_asks_gets_its_sidecar() {
     assert_eq!(init[1]["name"], "meshtrace-redirect");
     assert_eq!(response["auditAnnotations"], json!({"outcome": "injected"}));
     assert_eq!(response.get("warnings"), None);
-    let counted = String::from_utf8(server.metrics.render().unwrap()).unwrap();
+    let counted = server.metrics.render().unwrap();
     assert!(counted.contains(r#"meshtrace_operator_reviews_total{outcome="injected"} 1"#));
 }
 

@@ -360,19 +360,61 @@ fn rules_that_could_not_be_removed_are_not_said_to_be_gone() {
 #[test]
 fn without_net_admin_the_capability_is_named() {
     let Some(rig) = Rig::new() else { return };
-    let powerless = |tools: &Path| {
-        fs::rename(tools.join("nft"), tools.join("real-nft")).unwrap();
-        script(
-            &tools.join("nft"),
-            "exec setpriv --bounding-set -all /usr/sbin/real-nft \"$@\"",
-        );
-    };
     let error = rig
         .pod
         .inside_with_tools(powerless, || run(&arguments("install --tool nft")))
         .unwrap_err();
     assert!(matches!(error, RedirectError::NotPermitted(_)), "{error}");
     assert!(error.to_string().contains("NET_ADMIN"), "{error}");
+}
+
+#[test]
+fn a_best_effort_without_net_admin_leaves_the_pod_as_it_is_and_writes_why() {
+    let Some(rig) = Rig::new() else { return };
+    let told = tempfile::NamedTempFile::new().unwrap();
+    let install = format!("install --tool nft --best-effort {}", told.path().display());
+    let done = rig
+        .pod
+        .inside_with_tools(powerless, || run(&arguments(&install)))
+        .unwrap();
+    assert!(done.starts_with("no rules installed"), "{done}");
+    assert_eq!(rig.across.ask("10.77.0.2:8080"), "application");
+    assert_eq!(rig.pod.ask("10.77.0.1:80"), "across");
+    let told = fs::read_to_string(told.path()).unwrap();
+    assert!(told.contains("NET_ADMIN"), "{told}");
+}
+
+#[test]
+fn a_best_effort_that_cannot_be_told_of_is_one_all_the_same() {
+    let Some(rig) = Rig::new() else { return };
+    let install = "install --tool nft --best-effort /nowhere/told";
+    let done = rig
+        .pod
+        .inside_with_tools(powerless, || run(&arguments(install)))
+        .unwrap();
+    assert!(
+        done.contains("nobody else learns of this: /nowhere/told"),
+        "{done}"
+    );
+}
+
+#[test]
+fn a_best_effort_that_succeeds_writes_nothing() {
+    let Some(rig) = Rig::new() else { return };
+    let told = tempfile::NamedTempFile::new().unwrap();
+    let install = format!("install --tool nft --best-effort {}", told.path().display());
+    rig.redirect(&install).unwrap();
+    assert_eq!(rig.across.ask("10.77.0.2:8080"), "inbound for 10.77.0.2:8080");
+    assert_eq!(fs::read_to_string(told.path()).unwrap(), "");
+}
+
+/// nft as whoever runs it without any capability.
+fn powerless(tools: &Path) {
+    fs::rename(tools.join("nft"), tools.join("real-nft")).unwrap();
+    script(
+        &tools.join("nft"),
+        "exec setpriv --bounding-set -all /usr/sbin/real-nft \"$@\"",
+    );
 }
 
 /// Puts a program that complains and fails in the place of a tool.

@@ -243,7 +243,7 @@ impl Live {
     }
 
     /// All of it since the start, in Prometheus' text format.
-    pub fn render(&self, out: &mut Vec<u8>, now: u64) {
+    pub fn render(&self, out: &mut String, now: u64) {
         let mut state = self.state();
         state.give_up(now);
         prometheus::render(&state, out);

@@ -14,11 +14,10 @@ use crate::tags::kind_name;
 const PREFIX: &str = "meshtrace";
 
 /// Writes all of it.
-pub(super) fn render(state: &State, out: &mut Vec<u8>) {
-    let mut text = String::new();
+pub(super) fn render(state: &State, text: &mut String) {
     let services = labelled(&state.services, [OTHER], |name| [name.to_string()]);
     family(
-        &mut text,
+        text,
         "service_request",
         "Requests that a service answered.",
         ["service"],
@@ -35,7 +34,7 @@ pub(super) fn render(state: &State, out: &mut Vec<u8>) {
     );
     let labels = ["service", "operation", "kind"];
     family(
-        &mut text,
+        text,
         "operation",
         "Spans of an operation.",
         labels,
@@ -44,15 +43,14 @@ pub(super) fn render(state: &State, out: &mut Vec<u8>) {
     );
     let edges = labelled(&state.edges, [OTHER, OTHER], |(from, to)| [name(from), name(to)]);
     family(
-        &mut text,
+        text,
         "edge_request",
         "Calls from one service to another.",
         ["client", "server"],
         &edges,
         true,
     );
-    links(&mut text, state);
-    out.extend_from_slice(text.as_bytes());
+    links(text, state);
 }
 
 /// A node as a label: peers of which no span is seen are marked as such.

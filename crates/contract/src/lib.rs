@@ -14,6 +14,8 @@ pub mod installed {
     pub const SIDECAR_IMAGE: &str = "meshtrace/sidecar";
     /// Where sidecars send their spans.
     pub const COLLECTOR: &str = "http://meshtrace-collector.meshtrace:4317";
+    /// Where sidecars get settings from while they run.
+    pub const OPERATOR: &str = "http://meshtrace-operator.meshtrace:14271";
 }
 
 /// TCP ports of the sidecar, the collector and the operator.
@@ -36,6 +38,8 @@ pub mod port {
     pub const WEBHOOK: u16 = 9443;
     /// The operator's metrics and probes.
     pub const OPERATOR_ADMIN: u16 = 14270;
+    /// The operator's stream of settings for running sidecars.
+    pub const SETTINGS: u16 = 14271;
 }
 
 /// The environment variables that the sidecar reads. Each stands for one key of its configuration file and wins over it.
@@ -48,6 +52,8 @@ pub mod env {
     pub const RESOURCE: &str = "MESHTRACE_RESOURCE";
     /// `collector`: where spans go, `http://host:port`.
     pub const COLLECTOR: &str = "MESHTRACE_COLLECTOR";
+    /// `operator`: where settings come from while the sidecar runs, `http://host:port`.
+    pub const OPERATOR: &str = "MESHTRACE_OPERATOR";
     /// `mode`: `trace` or `passthrough`.
     pub const MODE: &str = "MESHTRACE_MODE";
     /// `sampling`: the share of new traces that is kept, `0` to `1` or `0%` to `100%`.
@@ -68,6 +74,10 @@ pub mod env {
     pub const PROBE_PATHS: &str = "MESHTRACE_PROBE_PATHS";
     /// `capture_headers`: request and response headers to keep on spans, separated by commas.
     pub const CAPTURE_HEADERS: &str = "MESHTRACE_CAPTURE_HEADERS";
+    /// `redact_query`: whether the values of query strings stay out of spans.
+    pub const REDACT_QUERY: &str = "MESHTRACE_REDACT_QUERY";
+    /// `edge`: whether requests come in from outside the mesh, whose trace context is not trusted.
+    pub const EDGE: &str = "MESHTRACE_EDGE";
     /// `inbound.listen`: address for connections into the pod.
     pub const INBOUND_LISTEN: &str = "MESHTRACE_INBOUND_LISTEN";
     /// `inbound.upstream`: a fixed upstream instead of the original destination.

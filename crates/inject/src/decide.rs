@@ -23,13 +23,14 @@
 //! like is known only from names, so a proxy under a name of its own is not seen.
 
 use contract::{SIDECAR_UID, env, installed, port};
+use serde_json::Value;
 use span::Dialect;
 
 use crate::annotations::{self, INJECTED, Level, Problem, Wanted, Wishes};
 use crate::identity::Identity;
 use crate::patch::{REDIRECT, SIDECAR};
 use crate::plan::{Capture, Mode, Placement, Plan};
-use crate::pod::{Container, Pod, Texts};
+use crate::pod::{Container, Metadata, Pod, Texts};
 use crate::probes;
 use crate::reason::Reason;
 use crate::workload::Owner;
@@ -37,6 +38,10 @@ use crate::workload::Owner;
 /// What the sidecar asks for unless an annotation says otherwise.
 const CPU: &str = "10m";
 const MEMORY: &str = "24Mi";
+
+/// Where the redirect writes why it could not be installed; the kubelet reads it into the pod's status. A pod without a
+/// redirect is not traced, but it starts.
+const TERMINATION_LOG: &str = "/dev/termination-log";
 
 /// Namespaces of the cluster itself.
 const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
@@ -123,6 +128,22 @@ pub struct Namespace {
 }
 
 impl Namespace {
+    /// What its document says.
+    pub fn of(document: &Value) -> Self {
+        let Metadata {
+            name,
+            annotations,
+            labels,
+            ..
+        } = Metadata::of(document);
+        Self {
+            name,
+            annotations,
+            labels,
+            ..Self::default()
+        }
+    }
+
     /// One of which nothing is known.
     pub fn unknown(name: &str) -> Self {
         Self {
@@ -260,7 +281,9 @@ fn plan(question: &Question<'_>, wishes: Wishes) -> (Plan, Vec<String>) {
         None if capture == Capture::Init => probed_ports(pod),
         None => (Vec::new(), Vec::new()),
     };
-    let mut redirect = vec!["redirect".to_owned()];
+    let mut redirect = ["redirect", "--best-effort", TERMINATION_LOG]
+        .map(str::to_owned)
+        .to_vec();
     let mut exclude = |option: &str, values: Vec<String>| {
         if !values.is_empty() {
             redirect.extend([option.to_owned(), values.join(",")]);

@@ -5,7 +5,8 @@ mod tally;
 
 use std::sync::Arc;
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use process::metrics::Registry;
+use prometheus::{IntCounter, IntCounterVec, IntGauge};
 use span::Dialect;
 
 pub use self::labels::{Direction, Refusal, Unrecorded};
@@ -54,9 +55,6 @@ pub struct Metrics {
     pub exported: IntCounter,
     /// Bytes of spans that wait to be sent.
     pub queued: IntGauge,
-    cpu_millis: IntGauge,
-    resident: IntGauge,
-    open_files: IntGauge,
 }
 
 impl Metrics {
@@ -65,9 +63,9 @@ impl Metrics {
     /// # Errors
     /// Two of them have one name, or a name is malformed: a mistake in this file, which the first test finds.
     pub fn new() -> prometheus::Result<Self> {
-        let make = Maker(Registry::new());
-        let tallies = Tallies::new()?;
-        make.0.register(Box::new(tallies.clone()))?;
+        let make = Registry::new("meshtrace")?;
+        make.cost("the sidecar")?;
+        let tallies = make.with(Tallies::new()?)?;
         let bytes = make.counters("bytes_total", "Bytes passed on", &["direction", "from"])?;
         let links = make.counters(
             "links_total",
@@ -167,10 +165,7 @@ impl Metrics {
             )?,
             exported: make.counter("spans_exported_total", "Spans that the collector has taken")?,
             queued: make.gauge("export_queue_bytes", "Bytes of spans that wait to be sent")?,
-            cpu_millis: make.gauge("process_cpu_milliseconds", "Processor time used by the sidecar")?,
-            resident: make.gauge("process_resident_bytes", "Memory of the sidecar that is resident")?,
-            open_files: make.gauge("process_open_files", "File descriptors that the sidecar has open")?,
-            registry: make.0,
+            registry: make,
         })
     }
 
@@ -252,7 +247,6 @@ impl Metrics {
 
     /// All of it, in the text format of Prometheus.
     pub fn text(&self) -> String {
-        let usage = process::usage::read();
         let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         // ended before begun: what ends in between must not make more ended than begun
         let ended = self.tallies.requests();
@@ -260,43 +254,14 @@ impl Metrics {
         self.requests_open.set(signed(begun.saturating_sub(ended)));
         self.spans_started.reset();
         self.spans_started.inc_by(begun + self.begun_otherwise.get());
-        self.cpu_millis
-            .set(signed(usage.cpu.as_millis().try_into().unwrap_or(u64::MAX)));
-        self.resident.set(signed(usage.resident));
-        self.open_files.set(signed(usage.open_files));
-        prometheus::TextEncoder::new()
-            .encode_to_string(&self.registry.gather())
+        self.registry
+            .text()
             .unwrap_or_else(|error| format!("# metrics cannot be written: {error}\n"))
-    }
-}
-
-/// Makes metrics of our name and registers them.
-struct Maker(Registry);
-
-impl Maker {
-    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
-        let made = IntCounterVec::new(Opts::new(name, help).namespace("meshtrace"), labels)?;
-        self.0.register(Box::new(made.clone()))?;
-        Ok(made)
-    }
-
-    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
-        let made = IntCounter::with_opts(Opts::new(name, help).namespace("meshtrace"))?;
-        self.0.register(Box::new(made.clone()))?;
-        Ok(made)
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
-        let made = IntGauge::with_opts(Opts::new(name, help).namespace("meshtrace"))?;
-        self.0.register(Box::new(made.clone()))?;
-        Ok(made)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::tap::End;
 
@@ -305,21 +270,11 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         let (one, other) = (metrics.tally(), metrics.tally());
         let complete = Some(End::Complete);
-        one.request(
-            Direction::Inbound,
-            complete,
-            Some(503),
-            Duration::from_micros(1_000),
-        );
-        other.request(Direction::Inbound, complete, Some(200), Duration::from_secs(61));
-        other.request(
-            Direction::Outbound,
-            Some(End::ServerReset),
-            None,
-            Duration::from_millis(2),
-        );
-        one.added_latency(Duration::from_micros(7));
-        other.added_latency(Duration::from_micros(8));
+        one.request(Direction::Inbound, complete, Some(503), 1_000_000);
+        other.request(Direction::Inbound, complete, Some(200), 61_000_000_000);
+        other.request(Direction::Outbound, Some(End::ServerReset), None, 2_000_000);
+        one.added_latency(7_000);
+        other.added_latency(8_000);
         let text = metrics.text();
         for line in [
             "meshtrace_requests_total{direction=\"inbound\",outcome=\"5xx\"} 1",

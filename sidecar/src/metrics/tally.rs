@@ -23,14 +23,14 @@ const DURATIONS: [u64; 14] = [
 /// Bounds of the time that heads spend in the sidecar, in microseconds.
 const LATENCIES: [u64; 10] = [5, 10, 20, 50, 100, 200, 500, 1_000, 5_000, 50_000];
 
-/// The names of what is counted here, and what it is.
-const REQUESTS: (&str, &str) = ("meshtrace_requests_total", "Requests by how they ended");
+/// The names of what is counted here, behind the registry's prefix, and what it is.
+const REQUESTS: (&str, &str) = ("requests_total", "Requests by how they ended");
 const DURATION: (&str, &str) = (
-    "meshtrace_request_duration_seconds",
+    "request_duration_seconds",
     "Head of a request to end of its response",
 );
 const ADDED_LATENCY: (&str, &str) = (
-    "meshtrace_added_latency_seconds",
+    "added_latency_seconds",
     "Time that request heads spent in the sidecar, from being read to being written",
 );
 
@@ -43,20 +43,20 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// A request has ended.
-    pub fn request(&self, direction: Direction, end: Option<End>, status: Option<u16>, took: Duration) {
+    /// A request has ended, after so many nanoseconds.
+    pub fn request(&self, direction: Direction, end: Option<End>, status: Option<u16>, nanos: u64) {
         if let Some(count) = direction
             .of(&self.requests)
             .get(Outcome::of(end, status) as usize)
         {
             count.add(1);
         }
-        direction.of(&self.durations).add(&DURATIONS, took);
+        direction.of(&self.durations).add(&DURATIONS, nanos);
     }
 
-    /// A request head was in the sidecar for that long.
-    pub fn added_latency(&self, took: Duration) {
-        self.added_latency.add(&LATENCIES, took);
+    /// A request head was in the sidecar for so many nanoseconds.
+    pub fn added_latency(&self, nanos: u64) {
+        self.added_latency.add(&LATENCIES, nanos);
     }
 }
 
@@ -95,8 +95,7 @@ impl<const BUCKETS: usize> Default for Spread<BUCKETS> {
 
 impl<const BUCKETS: usize> Spread<BUCKETS> {
     #[inline]
-    fn add(&self, bounds: &[u64; BUCKETS], took: Duration) {
-        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+    fn add(&self, bounds: &[u64; BUCKETS], nanos: u64) {
         let within = bounds
             .iter()
             .zip(&self.within)

@@ -10,6 +10,8 @@ pub mod plan;
 pub mod rules;
 
 use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
@@ -78,6 +80,11 @@ pub struct RedirectArgs {
     /// Addresses that the pod reaches directly, separated by commas: 169.254.169.254,10.96.0.0/12,fd00::/8.
     #[arg(long, value_name = "CIDRS", value_delimiter = ',')]
     pub exclude_outbound_cidrs: Vec<String>,
+
+    /// Where the rules cannot be installed, write why to FILE and succeed all the same, so that the pod starts without
+    /// them: /dev/termination-log, where Kubernetes reads it.
+    #[arg(long, value_name = "FILE")]
+    pub best_effort: Option<PathBuf>,
 }
 
 /// The verbs of `redirect`.
@@ -113,7 +120,27 @@ impl fmt::Display for Tool {
 }
 
 /// Does what was asked for in the network namespace of the calling thread, and says in words for people what was done.
+/// With `--best-effort`, an install that fails has changed nothing and is no error.
 pub fn run(args: &RedirectArgs) -> Result<String, RedirectError> {
+    match (act(args), &args.best_effort) {
+        (Err(error), Some(file)) if args.action == Action::Install => Ok(leave(&error, file)),
+        (done, _) => done,
+    }
+}
+
+/// Leaves the pod as it is, and tells why where others will look.
+fn leave(error: &RedirectError, file: &Path) -> String {
+    let told = match fs::write(file, error.to_string()) {
+        Ok(()) => String::new(),
+        Err(error) => format!(
+            "\nwarning: nobody else learns of this: {}: {error}",
+            file.display()
+        ),
+    };
+    format!("no rules installed, so nothing is traced: {error}{told}")
+}
+
+fn act(args: &RedirectArgs) -> Result<String, RedirectError> {
     let plan = Plan::check(args).map_err(RedirectError::Arguments)?;
     match args.action {
         Action::Install => Ok(describe(&plan, &install::install(&plan, args.tool)?)),

@@ -19,6 +19,7 @@
 //! assert!(problems.contains("prot: unknown key; did you mean `port`?"));
 //! ```
 
+pub mod flags;
 mod nearest;
 mod read;
 
