@@ -281,7 +281,9 @@ fn plan(question: &Question<'_>, wishes: Wishes) -> (Plan, Vec<String>) {
         None if capture == Capture::Init => probed_ports(pod),
         None => (Vec::new(), Vec::new()),
     };
-    let mut redirect = ["redirect", "--best-effort", TERMINATION_LOG].map(str::to_owned).to_vec();
+    let mut redirect = ["redirect", "--best-effort", TERMINATION_LOG]
+        .map(str::to_owned)
+        .to_vec();
     let mut exclude = |option: &str, values: Vec<String>| {
         if !values.is_empty() {
             redirect.extend([option.to_owned(), values.join(",")]);

@@ -1,7 +1,7 @@
 //! Findings as a person reads them.
 
 use super::Report;
-use super::finding::{Finding, Status};
+use super::finding::{Finding, Status, counted};
 use crate::style::{Look, Style};
 
 pub(super) fn text(report: &Report, style: Style) -> String {
@@ -19,8 +19,12 @@ pub(super) fn text(report: &Report, style: Style) -> String {
     let count = |status| report.findings.iter().filter(|it| it.status == status).count();
     let (look, whole) = match (count(Status::Error), count(Status::Warning)) {
         (0, 0) => (Look::Good, "all is as it should be".to_owned()),
-        (0, warnings) => (Look::Strong, format!("{warnings} warnings")),
-        (errors, warnings) => (Look::Bad, format!("{errors} errors, {warnings} warnings")),
+        (0, warnings) => (Look::Strong, counted(warnings, "warning")),
+        (errors, 0) => (Look::Bad, counted(errors, "error")),
+        (errors, warnings) => (
+            Look::Bad,
+            format!("{}, {}", counted(errors, "error"), counted(warnings, "warning")),
+        ),
     };
     text + &format!("\n{}\n", style.paint(look, whole))
 }
