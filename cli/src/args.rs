@@ -240,6 +240,12 @@ pub enum Command {
         #[command(flatten)]
         manifests: Manifests,
     },
+    /// Send one request and look for its trace: whether what leaves this pod is traced
+    Probe {
+        /// Which collector to ask, and to look in
+        #[command(flatten)]
+        place: Place,
+    },
     #[doc(hidden)]
     #[command(name = crate::up::enter::COMMAND, hide = true)]
     Enter,

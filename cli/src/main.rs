@@ -122,6 +122,10 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
             });
             show(&runtime.block_on(asked)?)
         }
+        Command::Probe { place } => {
+            let api = Api::at(&place.collector)?;
+            show(&runtime.block_on(query::probe::probe(&api))?)
+        }
         Command::Services { now } => ask(&runtime, &Question::Services, &now, colour),
         Command::Top {
             service,

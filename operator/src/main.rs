@@ -8,27 +8,14 @@ use operator::run;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match start().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            #[expect(clippy::print_stderr, reason = "logging may not have started")]
-            {
-                eprintln!("meshtrace-operator: {error}");
-            }
-            ExitCode::FAILURE
-        }
-    }
+    process::exit::code("meshtrace-operator", start().await)
 }
 
 async fn start() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::read(&config::command().get_matches())?;
     process::logs::init(&config.log)?;
-    let asked_to_stop = process::stop::listen()?;
+    let stop = process::stop::listen()?;
     let client = Client::try_default().await?;
-    let stop = async {
-        let signal = asked_to_stop.await;
-        tracing::info!(signal, "stopping: finishing open requests");
-    };
     run::run(&config, client, stop).await?;
     Ok(())
 }

@@ -1,16 +1,16 @@
 //! The whole operator: what it knows of the cluster, what it serves, and in which order both begin and end.
 
-use std::io::ErrorKind;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use inject::decide::Site;
 use kube::Client;
+use process::admin;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::admin;
+use crate::admin::Admin;
 use crate::certificates::due::Lifetimes;
 use crate::cluster::certificates::Keeper;
 use crate::cluster::{self, namespaces};
@@ -54,7 +54,11 @@ pub async fn run(config: &Config, client: Client, stop: impl Future<Output = ()>
     let metrics = Arc::new(Metrics::new()?);
     let (ready, is_ready) = watch::channel(false);
     let admin = listen(config.admin, "metrics and probes").await?;
-    let admin = axum::serve(admin, admin::router(Arc::clone(&metrics), is_ready)).into_future();
+    let told = Admin {
+        metrics: Arc::clone(&metrics),
+        ready: is_ready,
+    };
+    let admin = axum::serve(admin, admin::router(told)).into_future();
     let admin = tokio::spawn(admin);
 
     let known = Arc::new(Namespaces::default());
@@ -110,19 +114,11 @@ pub async fn run(config: &Config, client: Client, stop: impl Future<Output = ()>
 }
 
 async fn listen(address: SocketAddr, purpose: &'static str) -> Result<TcpListener, StartError> {
-    let bound = match TcpListener::bind(address).await {
-        // EAFNOSUPPORT where the kernel has no IPv6, EADDRNOTAVAIL where it is switched off
-        Err(error)
-            if address.ip() == Ipv6Addr::UNSPECIFIED
-                && (error.kind() == ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(97)) =>
-        {
-            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
-        }
-        bound => bound,
-    };
-    bound.map_err(|error| StartError::Listen {
-        address,
-        purpose,
-        error,
-    })
+    process::serve::listen(address)
+        .await
+        .map_err(|error| StartError::Listen {
+            address,
+            purpose,
+            error,
+        })
 }
