@@ -2,7 +2,7 @@
 
 use super::Report;
 use super::finding::{Finding, Status, counted};
-use crate::style::{Look, Style};
+use crate::style::{Look, Style, plain};
 
 pub(super) fn text(report: &Report, style: Style) -> String {
     let mut text = String::new();
@@ -38,17 +38,17 @@ fn one(finding: &Finding, style: Style) -> String {
     let mut text = format!(
         "{} {} {}\n",
         style.paint(look, sign),
-        finding.what,
+        plain(&finding.what),
         style.paint(Look::Faint, format_args!("({})", finding.check.name()))
     );
     for object in &finding.objects {
-        text += &format!("    {object}\n");
+        text += &format!("    {}\n", plain(object));
     }
     if finding.more > 0 {
         text += &format!("    and {} more\n", finding.more);
     }
     if let Some(todo) = &finding.todo {
-        text += &format!("  → {todo}\n");
+        text += &format!("  → {}\n", plain(todo));
     }
     text
 }
