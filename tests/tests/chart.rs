@@ -299,3 +299,28 @@ fn alerts_and_the_dashboard_ask_for_metrics_that_exist() {
         }
     }
 }
+
+#[test]
+fn images_are_run_the_same_whoever_makes_them() {
+    let stages = Command::new(root().join("tools/images"))
+        .arg("--stages")
+        .output()
+        .unwrap();
+    let stages = String::from_utf8(stages.stdout).unwrap();
+    let dockerfile = fs::read_to_string(root().join("images/Dockerfile")).unwrap();
+    assert!(
+        !stages.is_empty() && dockerfile.ends_with(&stages),
+        "images/Dockerfile does not end as `tools/images --stages` says"
+    );
+    for image in [
+        "sidecar",
+        "operator",
+        "collector",
+        "cli",
+        "bank-rust",
+        "bank-node",
+        "bank-python",
+    ] {
+        assert!(stages.contains(&format!("FROM scratch AS {image}\n")), "{image}");
+    }
+}
