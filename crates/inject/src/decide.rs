@@ -25,6 +25,7 @@
 //! like is known only from names, so a proxy under a name of its own is not seen.
 
 use contract::{SIDECAR_UID, env, installed, port};
+use serde_json::Value;
 use span::Dialect;
 
 use crate::annotations::{self, INJECTED, Level, Problem, Wanted, Wishes};
@@ -32,7 +33,7 @@ use crate::identity::Identity;
 use crate::limits::Limits;
 use crate::patch::{REDIRECT, SIDECAR};
 use crate::plan::{Capture, Mode, Placement, Plan};
-use crate::pod::{Container, Pod, Texts};
+use crate::pod::{Container, Metadata, Pod, Texts};
 use crate::probes;
 use crate::reason::Reason;
 use crate::workload::Owner;
@@ -137,6 +138,22 @@ pub struct Namespace {
 }
 
 impl Namespace {
+    /// What its document says.
+    pub fn of(document: &Value) -> Self {
+        let Metadata {
+            name,
+            annotations,
+            labels,
+            ..
+        } = Metadata::of(document);
+        Self {
+            name,
+            annotations,
+            labels,
+            ..Self::default()
+        }
+    }
+
     /// One of which nothing is known.
     pub fn unknown(name: &str) -> Self {
         Self {

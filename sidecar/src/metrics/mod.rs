@@ -262,8 +262,6 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::tap::End;
 
@@ -272,21 +270,11 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         let (one, other) = (metrics.tally(), metrics.tally());
         let complete = Some(End::Complete);
-        one.request(
-            Direction::Inbound,
-            complete,
-            Some(503),
-            Duration::from_micros(1_000),
-        );
-        other.request(Direction::Inbound, complete, Some(200), Duration::from_secs(61));
-        other.request(
-            Direction::Outbound,
-            Some(End::ServerReset),
-            None,
-            Duration::from_millis(2),
-        );
-        one.added_latency(Duration::from_micros(7));
-        other.added_latency(Duration::from_micros(8));
+        one.request(Direction::Inbound, complete, Some(503), 1_000_000);
+        other.request(Direction::Inbound, complete, Some(200), 61_000_000_000);
+        other.request(Direction::Outbound, Some(End::ServerReset), None, 2_000_000);
+        one.added_latency(7_000);
+        other.added_latency(8_000);
         let text = metrics.text();
         for line in [
             "meshtrace_requests_total{direction=\"inbound\",outcome=\"5xx\"} 1",
