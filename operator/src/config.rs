@@ -8,7 +8,7 @@ use contract::{installed, port};
 use inject::decide::collector;
 use nix::unistd::gethostname;
 use process::config::flags::{self, Setting, setting};
-use process::config::{DURATION_ALLOWED, Problems, parse_duration, parsed, text};
+use process::config::{DURATION_ALLOWED, Problems, list, parse_duration, parsed, text};
 
 /// The shortest life of a certificate: it has to be signed, published and shown by all replicas in a third of it.
 const SHORTEST: Duration = Duration::from_secs(30);
@@ -24,6 +24,8 @@ pub struct Config {
     pub name: String,
     /// The namespace that it is in.
     pub namespace: String,
+    /// Further namespaces that are never touched.
+    pub exclude: Vec<String>,
     /// Who this replica is among the others.
     pub identity: String,
     /// How long the webhook's certificate lasts.
@@ -36,7 +38,7 @@ pub struct Config {
     pub log: String,
 }
 
-fn settings() -> [Setting; 9] {
+fn settings() -> [Setting; 10] {
     let version = env!("CARGO_PKG_VERSION");
     [
         setting(
@@ -70,6 +72,14 @@ fn settings() -> [Setting; 9] {
             "NAMESPACE",
             installed::NAMESPACE,
             "The namespace that it is in",
+        ),
+        setting(
+            "exclude",
+            "--exclude",
+            "MESHTRACE_OPERATOR_EXCLUDE",
+            "NAMESPACES",
+            "",
+            "Further namespaces that the API server does not ask about, separated by commas",
         ),
         setting(
             "identity",
@@ -137,6 +147,7 @@ impl Config {
         };
         let (webhook, admin) = (address("webhook"), address("admin"));
         let lifetime = root.required("certificate-lifetime", |value| lifetime(&text(value)?));
+        let exclude = root.optional("exclude", list(text));
         let collector = root.required("collector", |value| collector(&text(value)?));
         let mut word = |key| root.required(key, text).unwrap_or_default();
         let config = Self {
@@ -145,6 +156,7 @@ impl Config {
             name: word("name"),
             namespace: word("namespace"),
             identity: word("identity"),
+            exclude: exclude.unwrap_or_default(),
             certificate_lifetime: lifetime.unwrap_or_default(),
             image: word("image"),
             collector: collector.unwrap_or_default(),

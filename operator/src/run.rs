@@ -64,6 +64,7 @@ pub async fn run(config: &Config, client: Client, stop: impl Future<Output = ()>
         collector: config.collector.clone(),
         native_sidecars,
         own_namespace: config.namespace.clone(),
+        excluded: config.exclude.clone(),
         ..Site::usual(env!("CARGO_PKG_VERSION"))
     });
     let namespaces = Arc::new(Namespaces::default());

@@ -7,7 +7,7 @@
 //! | nearest `inject` (pod, workload, namespace) is neither `true` nor `false` | skip: `unclear_inject` |
 //! | nearest `inject` is `false` | skip: `opted_out` |
 //! | no `inject` anywhere, and the command line does not ask either | skip: `not_asked` |
-//! | is in `kube-system`, `kube-public`, `kube-node-lease` or the operator's namespace | skip: `system_namespace` |
+//! | is in `kube-system`, `kube-public`, `kube-node-lease` the operator's namespace, or excluded | skip: `system_namespace` |
 //! | what its namespace allows is not known | skip: `unknown_namespace` |
 //! | mirrors a static pod | skip: `mirror_pod` |
 //! | has `hostNetwork` | skip: `host_network` |
@@ -78,6 +78,8 @@ pub struct Site {
     pub native_sidecars: bool,
     /// The namespace of the operator.
     pub own_namespace: String,
+    /// Further namespaces that the API server does not ask about.
+    pub excluded: Vec<String>,
     /// Whether a pod that says nothing is to get a sidecar: the command line asks for all that it is given.
     pub asked: bool,
     /// The version that is written to pods.
@@ -92,14 +94,17 @@ impl Site {
             collector: installed::COLLECTOR.to_owned(),
             native_sidecars: true,
             own_namespace: installed::NAMESPACE.to_owned(),
+            excluded: Vec::new(),
             asked: false,
             version: version.to_owned(),
         }
     }
 
-    /// Whether nothing in this namespace is ever touched: it belongs to the cluster, or to the operator.
+    /// Whether nothing in this namespace is ever touched: it belongs to the cluster or to the operator, or is excluded.
     pub fn is_off_limits(&self, namespace: &str) -> bool {
-        !namespace.is_empty() && (SYSTEM_NAMESPACES.contains(&namespace) || namespace == self.own_namespace)
+        let is_excluded = self.excluded.iter().any(|excluded| excluded == namespace);
+        let is_ours = SYSTEM_NAMESPACES.contains(&namespace) || namespace == self.own_namespace;
+        !namespace.is_empty() && (is_ours || is_excluded)
     }
 }
 

@@ -121,7 +121,8 @@ impl Reason {
                 "it has a container named like ours that we did not put there; remove it to get ours"
             }
             Self::SystemNamespace => {
-                "the namespace belongs to the cluster or to meshtrace itself, whose pods are never touched"
+                "the namespace belongs to the cluster or to meshtrace itself, or is excluded where meshtrace was installed: \
+                 its pods are never touched"
             }
             Self::UnknownNamespace => {
                 "the operator does not know yet what the namespace allows, so it does not risk that the pod is refused; \
