@@ -146,3 +146,15 @@ fn however_short_a_leaf_lasts_its_authority_outlives_it_and_settles_in_time() {
         assert!(lifetimes.settle * 9 <= lifetimes.authority, "{lifetimes:?}");
     }
 }
+
+#[test]
+fn whoever_asks_for_shorter_lives_gets_them_at_once_and_nobody_is_left_outside() {
+    let long = first(usual());
+    let short = advance(&long, &names(), START + 7200, QUICK).unwrap();
+    let leaf = short.leaf.as_ref().unwrap();
+    assert_eq!(leaf.validity, Validity::lasting(START + 7200, QUICK.leaf));
+    assert_eq!(short.authorities.len(), 2);
+    takes(&long.bundle(), leaf, START + 7200).unwrap();
+    let again = advance(&short, &names(), START + 7201, QUICK).unwrap();
+    assert_eq!(again, short);
+}
