@@ -9,6 +9,7 @@ pub mod admin;
 pub mod certificates;
 pub mod cluster;
 pub mod config;
+pub mod forget;
 pub mod metrics;
 pub mod namespaces;
 pub mod run;
