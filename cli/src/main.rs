@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         command => match run(command) {
             Ok(code) => code,
             // whoever has stopped it knows
-            Err(error) if matches!(error.downcast_ref(), Some(forward::Error::Stopped(_))) => {
+            Err(error) if matches!(error.downcast_ref(), Some(forward::Error::Stopped)) => {
                 ExitCode::from(INTERRUPTED)
             }
             Err(error) => {

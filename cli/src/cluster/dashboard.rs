@@ -48,7 +48,7 @@ pub async fn dashboard(
     };
     tokio::select! {
         ended = stay => ended,
-        _ = asked_to_stop => Ok(()),
+        () = asked_to_stop => Ok(()),
     }
 }
 

@@ -30,12 +30,15 @@ pub enum Error {
          names another one"
     )]
     NoCollector(String),
+    /// There is one, and it cannot be reached.
+    #[error("no way to the collector: {0}; `meshtrace check` says what is wrong")]
+    NoWay(String),
     /// It took too long.
-    #[error("no way to the collector within {} s: `meshtrace check` says whether it is ready", OPENING.as_secs())]
+    #[error("no answer of the collector within {} s: `meshtrace check` says whether it is ready", OPENING.as_secs())]
     Slow,
     /// The program was asked to end.
-    #[error("stopped by {0}")]
-    Stopped(&'static str),
+    #[error("stopped")]
+    Stopped,
     /// Nobody would hear that it is asked to end.
     #[error("signals cannot be waited for: {0}")]
     Signals(std::io::Error),
@@ -84,7 +87,10 @@ impl Forward {
                 complaints,
                 port,
             }),
-            None => Err(kubectl::told(&text(complaints).await).into()),
+            None => Err(match kubectl::told(&text(complaints).await) {
+                kubectl::Error::Refused(what) => Error::NoWay(what),
+                error => error.into(),
+            }),
         }
     }
 
@@ -130,7 +136,7 @@ pub async fn through<T>(
     };
     tokio::select! {
         done = worked => done,
-        signal = asked_to_stop => Err(Error::Stopped(signal)),
+        () = asked_to_stop => Err(Error::Stopped),
     }
 }
 

@@ -71,7 +71,7 @@ pub(super) fn state(pod: &Value, today: Today<'_>) -> PodState {
         name, annotations, ..
     } = Metadata::of(pod);
     let phase = text(pod, "/status/phase").unwrap_or("Unknown").to_owned();
-    let sidecar = sidecar(pod, annotations.get(INJECTED).cloned());
+    let sidecar = sidecar(pod);
     let skipped: Vec<String> = annotations
         .get(SKIPPED)
         .into_iter()
@@ -166,8 +166,10 @@ fn changed(pod: &Value, template: &Value) -> Vec<String> {
     changed
 }
 
-fn sidecar(pod: &Value, version: Option<String>) -> Option<Sidecar> {
+/// The sidecar of a pod, if it has one.
+pub(super) fn sidecar(pod: &Value) -> Option<Sidecar> {
     container(pod, SIDECAR)?;
+    let version = Metadata::of(pod).annotations.remove(INJECTED);
     let status = |name: &'static str| {
         let lists = ["/status/initContainerStatuses", "/status/containerStatuses"];
         lists
@@ -184,7 +186,7 @@ fn sidecar(pod: &Value, version: Option<String>) -> Option<Sidecar> {
     let running = own.is_some_and(|it| it.pointer("/state/running").is_some());
     let ready = running && (flag("/ready") || flag("/started"));
     // the sidecar runs before the redirect is installed, and the pod waits for both
-    let redirect = status(REDIRECT).and_then(stuck);
+    let redirect = status(REDIRECT).and_then(|status| stuck(status).or_else(|| without_redirect(status)));
     let state = match (own, redirect) {
         (None, _) => "not started yet".to_owned(),
         (_, Some(why)) => format!("{REDIRECT}: {why}"),
@@ -197,6 +199,15 @@ fn sidecar(pod: &Value, version: Option<String>) -> Option<Sidecar> {
         state,
         restarts: own.and_then(|it| it.get("restartCount")?.as_u64()).unwrap_or(0),
     })
+}
+
+/// What the redirect says at its end: something only if it has installed nothing, so that no connection comes to the sidecar.
+fn without_redirect(status: &Value) -> Option<String> {
+    let ended = status.pointer("/state/terminated")?;
+    let message = text(ended, "/message")
+        .map(str::trim)
+        .filter(|message| !message.is_empty())?;
+    Some(message.to_owned())
 }
 
 /// Why a container does not run, where Kubernetes says so.

@@ -24,7 +24,7 @@ pub(crate) struct Authority<'p> {
 }
 
 impl<'p> Authority<'p> {
-    /// A new one, kept as `pki/ca.crt` and `pki/ca.key`; beside it the key pair that signs service accounts' tokens.
+    /// A new one, kept as `pki/ca.crt` and `pki/ca.key`; beside it, as `pki/tokens.*`, the keys that sign service accounts' tokens.
     pub(crate) fn create(place: &'p Place) -> Result<Self, Failure> {
         let key = KeyPair::generate()?;
         let mut params = params("meshtrace test cluster", &[])?;
@@ -32,7 +32,9 @@ impl<'p> Authority<'p> {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
         place.write("pki/ca.crt", &params.self_signed(&key)?.pem())?;
         place.write("pki/ca.key", &key.serialize_pem())?;
-        place.write("pki/tokens.key", &KeyPair::generate()?.serialize_pem())?;
+        let tokens = KeyPair::generate()?;
+        place.write("pki/tokens.key", &tokens.serialize_pem())?;
+        place.write("pki/tokens.pub", &tokens.public_key_pem())?;
         let issuer = Issuer::new(params, key);
         Ok(Self { place, issuer })
     }

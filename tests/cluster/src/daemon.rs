@@ -46,10 +46,12 @@ impl<'p> Daemons<'p> {
         let mut ended = None;
         let (started, place) = (&mut self.started, self.place);
         let waited = wait(what, limit, Some(&place.log(part)), || {
-            let gone = started.iter_mut().find_map(|(part, child)| match child.try_wait() {
-                Ok(None) => None,
-                _ => Some(*part),
-            });
+            let gone = started
+                .iter_mut()
+                .find_map(|(part, child)| match child.try_wait() {
+                    Ok(None) => None,
+                    _ => Some(*part),
+                });
             ended = gone;
             Ok(ended.is_some() || check()?)
         });

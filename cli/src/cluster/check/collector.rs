@@ -8,23 +8,22 @@
 use serde_json::Value;
 
 use super::Fact;
-use super::finding::{Check, Finding};
+use super::finding::{Check, Finding, counted};
 use crate::cluster::facts::{items, text};
 use crate::cluster::kubectl::Error;
 
-/// The collector's answer to `/mesh`; `None` where there is no collector to ask.
-pub(super) fn answers(mesh: Option<&Fact<Value>>) -> Finding {
-    const LOOK: &str = "look at the collector's log, and at what may keep the API server from its port 16686";
+/// The collector's answer to `/mesh`.
+pub(super) fn answers(mesh: &Fact<Value>) -> Finding {
     match mesh {
-        Some(Ok(mesh)) => {
-            let count = items(mesh, "/workloads").count();
-            Check::CollectorAnswers.ok(format!("the collector answers, with spans of {count} workloads"))
+        Ok(mesh) => {
+            let workloads = counted(items(mesh, "/workloads").count(), "workload");
+            Check::CollectorAnswers.ok(format!("the collector answers, with spans of {workloads}"))
         }
-        Some(Err(error @ Error::Forbidden(_))) => Check::CollectorAnswers.unknown(error),
-        Some(Err(error)) => {
-            Check::CollectorAnswers.error(format!("the collector does not answer: {error}"), LOOK)
-        }
-        None => Check::CollectorAnswers.error("there is no Service of a collector", LOOK),
+        Err(error @ Error::Forbidden(_)) => Check::CollectorAnswers.unknown(error),
+        Err(error) => Check::CollectorAnswers.error(
+            format!("the collector does not answer: {error}"),
+            "look at the collector's log, and at what may keep the API server from its port 16686",
+        ),
     }
 }
 
@@ -76,9 +75,8 @@ mod tests {
     #[test]
     fn a_collector_that_may_not_be_asked_may_be_well() {
         let forbidden = Err(Error::Forbidden("services/proxy".to_owned()));
-        assert_eq!(answers(Some(&forbidden)).status, Status::Warning);
+        assert_eq!(answers(&forbidden).status, Status::Warning);
         let away = Err(Error::Refused("no endpoints available".to_owned()));
-        assert_eq!(answers(Some(&away)).status, Status::Error);
-        assert_eq!(answers(None).status, Status::Error);
+        assert_eq!(answers(&away).status, Status::Error);
     }
 }

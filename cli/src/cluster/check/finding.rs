@@ -7,6 +7,12 @@ use crate::cluster::kubectl::Error;
 /// The most objects that a finding names.
 const MOST_OBJECTS: usize = 10;
 
+/// So many of them: `1 pod`, `2 pods`.
+pub(super) fn counted(count: usize, what: &str) -> String {
+    let end = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{end}")
+}
+
 /// What is looked at. Its name never changes: scripts may go by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Check {

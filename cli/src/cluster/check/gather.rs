@@ -89,6 +89,10 @@ async fn after(kubectl: &Kubectl, namespace: &str, server: &Value, now: SystemTi
         kubectl.get(DEFINITION),
         kubectl.would_create(&trial, TRIAL_NAMESPACE),
     );
+    let is_none = |found: &Fact<Vec<Value>>| found.as_ref().is_ok_and(Vec::is_empty);
+    if [&operators, &collectors, &webhooks].into_iter().all(is_none) {
+        return vec![operator::not_installed(namespace)];
+    }
     let (operator_pods, collector_pods, metrics, mesh) = tokio::join!(
         list(Part::Operator, "/api/v1/namespaces/NAMESPACE/pods"),
         list(Part::Collector, "/api/v1/namespaces/NAMESPACE/pods"),
@@ -118,9 +122,9 @@ async fn after(kubectl: &Kubectl, namespace: &str, server: &Value, now: SystemTi
         certificate::certificate(&webhooks, &metrics, now),
         operator::answers(&tried),
         operator::custom_resources(&definition, own),
-        collector::answers(mesh.as_ref()),
+        collector::answers(&mesh),
     ];
-    if let Some(Ok(mesh)) = &mesh {
+    if let Ok(mesh) = &mesh {
         findings.push(collector::lost(mesh));
     }
     let mut census = Census::new(site);
@@ -177,15 +181,11 @@ async fn metrics(kubectl: &Kubectl, namespace: &str) -> Fact<String> {
     kubectl.text(&path).await
 }
 
-/// What the collector knows of the mesh, through the API server; `None` where it has no Service.
-async fn mesh(kubectl: &Kubectl, namespace: &str) -> Option<Fact<Value>> {
+/// What the collector knows of the mesh, through the API server.
+async fn mesh(kubectl: &Kubectl, namespace: &str) -> Fact<Value> {
     let port = contract::port::QUERY;
-    let service = match facts::service(kubectl, namespace, Part::Collector, port).await {
-        Ok(service) => service,
-        Err(Error::Absent(_)) => return None,
-        Err(error) => return Some(Err(error)),
-    };
+    let service = facts::service(kubectl, namespace, Part::Collector, port).await?;
     let path =
         format!("/api/v1/namespaces/{namespace}/services/{service}:{port}/proxy/api/meshtrace/v1/mesh");
-    Some(kubectl.get(&path).await)
+    kubectl.get(&path).await
 }

@@ -14,7 +14,7 @@
 use serde_json::Value;
 
 use super::Fact;
-use super::finding::{Check, Finding};
+use super::finding::{Check, Finding, counted};
 use crate::cluster::facts::{self, NATIVE_SIDECARS, items, text};
 use crate::cluster::kubectl::Error;
 
@@ -94,7 +94,7 @@ pub(super) fn nodes(nodes: &Fact<Vec<Value>>, server: &Value) -> Finding {
         .collect();
     if linux.is_empty() {
         return Check::Nodes.error(
-            format!("none of {} nodes runs Linux", nodes.len()),
+            "no node runs Linux",
             "add a Linux node: operator, collector and sidecars need one",
         );
     }
@@ -105,7 +105,7 @@ pub(super) fn nodes(nodes: &Fact<Vec<Value>>, server: &Value) -> Finding {
         .filter_map(|node| text(node, "/metadata/name").map(str::to_owned))
         .collect();
     if old.is_empty() {
-        return Check::Nodes.ok(format!("{} Linux nodes", linux.len()));
+        return Check::Nodes.ok(counted(linux.len(), "Linux node"));
     }
     Check::Nodes
         .warning(

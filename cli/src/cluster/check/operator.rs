@@ -19,7 +19,7 @@ use inject::pod::Metadata;
 use serde_json::{Value, json};
 
 use super::Fact;
-use super::finding::{Check, Finding};
+use super::finding::{Check, Finding, counted};
 use crate::cluster::facts::{self, Part, items, text};
 use crate::cluster::kubectl::Error;
 
@@ -28,6 +28,14 @@ const PATIENCE: u64 = 5;
 
 /// How to install, or to renew an installation.
 const HELM: &str = "helm upgrade --install";
+
+/// Where nothing of ours is in the namespace.
+pub(super) fn not_installed(namespace: &str) -> Finding {
+    Check::Operator.error(
+        format!("meshtrace is not installed in the namespace {namespace}"),
+        "say with --meshtrace-namespace where it is; or install it: `meshtrace check --pre` says whether that will work",
+    )
+}
 
 /// A Deployment or StatefulSet of ours, as far as its label finds one, and its pods.
 pub(super) fn running(
@@ -134,10 +142,7 @@ pub(super) fn webhook(found: &Fact<Vec<Value>>, namespace: &str) -> Finding {
             )
             .of(slow);
     }
-    Check::Webhook.ok(format!(
-        "{} webhooks lead to the operator and block nothing",
-        webhooks.len()
-    ))
+    Check::Webhook.ok("the API server asks the operator about pods, and no pod has to wait for it")
 }
 
 /// A pod that asks for a sidecar, that any namespace takes, and that is never made.
@@ -242,7 +247,7 @@ pub(super) fn versions(
         .filter_map(|(name, version)| Some(((*name).to_owned(), (*version)?)));
     let sidecars = sidecars
         .iter()
-        .map(|(version, count)| (format!("{count} sidecars"), version.as_str()));
+        .map(|(version, count)| (counted(*count, "sidecar"), version.as_str()));
     let others: Vec<_> = parts
         .chain(sidecars)
         .filter(|(_, version)| *version != own)

@@ -1,8 +1,8 @@
 //! Findings as a person reads them.
 
 use super::Report;
-use super::finding::{Finding, Status};
-use crate::style::{Look, Style};
+use super::finding::{Finding, Status, counted};
+use crate::style::{Look, Style, plain};
 
 pub(super) fn text(report: &Report, style: Style) -> String {
     let mut text = String::new();
@@ -19,8 +19,12 @@ pub(super) fn text(report: &Report, style: Style) -> String {
     let count = |status| report.findings.iter().filter(|it| it.status == status).count();
     let (look, whole) = match (count(Status::Error), count(Status::Warning)) {
         (0, 0) => (Look::Good, "all is as it should be".to_owned()),
-        (0, warnings) => (Look::Strong, format!("{warnings} warnings")),
-        (errors, warnings) => (Look::Bad, format!("{errors} errors, {warnings} warnings")),
+        (0, warnings) => (Look::Strong, counted(warnings, "warning")),
+        (errors, 0) => (Look::Bad, counted(errors, "error")),
+        (errors, warnings) => (
+            Look::Bad,
+            format!("{}, {}", counted(errors, "error"), counted(warnings, "warning")),
+        ),
     };
     text + &format!("\n{}\n", style.paint(look, whole))
 }
@@ -34,17 +38,17 @@ fn one(finding: &Finding, style: Style) -> String {
     let mut text = format!(
         "{} {} {}\n",
         style.paint(look, sign),
-        finding.what,
+        plain(&finding.what),
         style.paint(Look::Faint, format_args!("({})", finding.check.name()))
     );
     for object in &finding.objects {
-        text += &format!("    {object}\n");
+        text += &format!("    {}\n", plain(object));
     }
     if finding.more > 0 {
         text += &format!("    and {} more\n", finding.more);
     }
     if let Some(todo) = &finding.todo {
-        text += &format!("  → {todo}\n");
+        text += &format!("  → {}\n", plain(todo));
     }
     text
 }

@@ -19,7 +19,7 @@ use inject::reason::Reason;
 use inject::workload::{Kind, Owner};
 use serde_json::Value;
 
-use super::finding::{Check, Finding};
+use super::finding::{Check, Finding, counted};
 use super::quantity::quantity;
 use super::quotas::Need;
 use crate::cluster::pods::{Today, fresh, state};
@@ -244,7 +244,10 @@ impl Census {
 
     pub(super) fn missing(&self) -> Finding {
         if self.missing.is_empty() {
-            return Check::Missing.ok(format!("{} pods ask for a sidecar, and all have it", self.asking));
+            return Check::Missing.ok(format!(
+                "{} asked for: all are there",
+                counted(self.asking, "sidecar")
+            ));
         }
         let told = self.missing.iter().map(|((whose, what), count)| match count {
             1 => format!("{whose}: {what}"),
@@ -261,7 +264,7 @@ impl Census {
     pub(super) fn sidecars(&self) -> Finding {
         if self.unready.is_empty() {
             let count: usize = self.versions.values().sum();
-            return Check::Sidecars.ok(format!("{count} sidecars run"));
+            return Check::Sidecars.ok(format!("{} running", counted(count, "sidecar")));
         }
         Check::Sidecars
             .error(

@@ -20,7 +20,7 @@ use inject::review;
 use inject::workload::{Kind, Owner};
 use serde::Serialize;
 
-use super::gather::{Operator, Seen};
+use super::gather::{Operator, Seen, Settings};
 use super::levels::{Said, levels};
 use super::subject::Subject;
 use crate::cluster::pods::{self, PodState, Today, state};
@@ -43,6 +43,9 @@ pub struct Explanation {
     pub notes: Vec<String>,
     /// The pods that there are.
     pub pods: Vec<PodState>,
+    /// What one of their sidecars says of where its settings come from: variables (annotations) and policies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Settings>,
     /// What to do, in sentences.
     pub todo: Vec<String>,
 }
@@ -170,6 +173,7 @@ pub(super) fn explain(seen: &Seen) -> Explanation {
         annotations: levels(&own, workload, &namespace.annotations),
         problems,
         todo: todo(seen, verdict, &reasons, &pods),
+        settings: seen.settings.clone(),
         notes: told,
         reasons,
         pods,
@@ -199,27 +203,23 @@ fn todo(seen: &Seen, verdict: Verdict, reasons: &[Reason], pods: &[PodState]) ->
             "ask about the object that makes it: meshtrace why {owner} -n {namespace}"
         ));
     }
+    // what one changes for a pod is changed at its workload
+    let owner = seen.owner.as_ref();
+    let owner = owner.and_then(|owner| Some((Kind::of(owner)?, Metadata::of(owner).name)));
+    let (kind, workload) = match owner {
+        Some((kind, name)) => (kind, Subject::written(kind, &name)),
+        None => (seen.kind, subject.clone()),
+    };
     if reasons.contains(&Reason::NotAsked) {
-        let asks = match seen
-            .owner
-            .as_ref()
-            .and_then(|owner| Some((Kind::of(owner)?, Metadata::of(owner).name)))
-        {
-            Some((kind, name)) => Subject::written(kind, &name),
-            None => subject.clone(),
-        };
         todo.push(format!(
-            "kubectl annotate {asks} -n {namespace} meshtrace.io/inject=true"
+            "kubectl annotate {workload} -n {namespace} meshtrace.io/inject=true"
         ));
     }
     let outdated = pods.iter().any(|pod| pod.outdated.is_some());
-    if verdict == Verdict::NotCarried || outdated {
-        todo.push(again(
-            seen.kind,
-            &subject,
-            namespace,
-            verdict == Verdict::NotCarried,
-        ));
+    match verdict {
+        Verdict::NotCarried => todo.push(again(kind, &workload, namespace, true)),
+        _ if outdated => todo.push(again(seen.kind, &subject, namespace, false)),
+        _ => {}
     }
     todo
 }

@@ -1,16 +1,21 @@
 //! All that an explanation depends on, asked of the cluster. Decides nothing.
 
+use contract::port;
 use inject::decide::{Namespace, Site};
 use inject::pod::{Metadata, Pod};
 use inject::workload::{Kind, Owner};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::subject::Subject;
 use crate::cluster::facts::{self, Part};
 use crate::cluster::kubectl::{Error, Kubectl};
+use crate::cluster::pods;
 
 /// The most pods that are looked at.
 const MOST_PODS: usize = 100;
+/// The most lines of a sidecar's settings that are told.
+const MOST_LINES: usize = 40;
 
 /// What was seen of a cluster, as far as one workload or pod is concerned.
 #[derive(Clone, Debug)]
@@ -25,8 +30,19 @@ pub(super) struct Seen {
     pub(super) pods: Vec<Value>,
     pub(super) site: Site,
     pub(super) operator: Operator,
+    /// What one of the sidecars says of where its settings come from.
+    pub(super) settings: Option<Settings>,
     /// What could not be read, in sentences.
     pub(super) unread: Vec<String>,
+}
+
+/// What a sidecar says of where its settings come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Settings {
+    /// Its pod.
+    pub pod: String,
+    /// Its own words, a line each.
+    pub lines: Vec<String>,
 }
 
 /// What there is of an operator.
@@ -52,9 +68,9 @@ pub(super) async fn gather(
     let namespace = Metadata::of(&object).namespace;
     let path = format!("/api/v1/namespaces/{namespace}");
     let operators = Part::Operator.of(&format!("/apis/apps/v1/namespaces/{installed_in}/deployments"));
-    let (around, pods, operator, version, owner) = tokio::join!(
+    let (around, listed, operator, version, owner) = tokio::join!(
         kubectl.get(&path),
-        pods(kubectl, &namespace, subject, &object),
+        list(kubectl, &namespace, subject, &object),
         facts::all(kubectl, &operators),
         kubectl.get("/version"),
         owner(kubectl, subject.kind, &object, &namespace),
@@ -73,7 +89,7 @@ pub(super) async fn gather(
                 ..Namespace::default()
             }
         });
-    let pods = pods.unwrap_or_else(|error| {
+    let pods = listed.unwrap_or_else(|error| {
         note("its pods could not be listed", &error);
         Vec::new()
     });
@@ -92,6 +108,7 @@ pub(super) async fn gather(
             (None, Operator::Unknown)
         }
     };
+    let settings = settings(kubectl, &namespace, &pods).await;
     let kubernetes = version.ok().and_then(|version| facts::kubernetes(&version));
     Ok(Seen {
         kind: subject.kind,
@@ -101,8 +118,24 @@ pub(super) async fn gather(
         pods,
         site: facts::site(operator.as_ref(), installed_in, kubernetes),
         operator: state,
+        settings,
         unread,
     })
+}
+
+/// Asks the first sidecar that runs, through the API server. One that cannot be asked is left out: that it may not be is
+/// usual, and nothing of the decision depends on it.
+async fn settings(kubectl: &Kubectl, namespace: &str, pods: &[Value]) -> Option<Settings> {
+    let running = |pod: &&Value| pods::sidecar(pod).is_some_and(|sidecar| sidecar.ready);
+    let pod = Metadata::of(pods.iter().find(running)?).name;
+    let path = format!(
+        "/api/v1/namespaces/{namespace}/pods/{pod}:{}/proxy/config",
+        port::ADMIN
+    );
+    let config = kubectl.text(&path).await.ok()?;
+    let said = config.lines().map_while(|line| line.strip_prefix("# "));
+    let lines: Vec<_> = said.take(MOST_LINES).map(|line| line.trim().to_owned()).collect();
+    (!lines.is_empty()).then_some(Settings { pod, lines })
 }
 
 fn state(operator: &Value) -> Operator {
@@ -116,7 +149,7 @@ fn state(operator: &Value) -> Operator {
 }
 
 /// The pods of a workload; a pod is its own.
-async fn pods(
+async fn list(
     kubectl: &Kubectl,
     namespace: &str,
     subject: &Subject,

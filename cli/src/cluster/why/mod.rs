@@ -10,6 +10,7 @@ mod subject;
 mod text;
 
 pub use explain::{Explanation, Verdict};
+pub use gather::Settings;
 pub use subject::Subject;
 
 use crate::style::Style;

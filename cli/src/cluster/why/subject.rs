@@ -61,12 +61,9 @@ impl FromStr for Subject {
     /// Reads `deploy/NAME`, and `deployment.apps/NAME` as kubectl prints it.
     fn from_str(text: &str) -> Result<Self, String> {
         let known = || {
-            let all: Vec<_> = NAMES
-                .iter()
-                .filter_map(|(_, names, _)| names.get(1).or(names.first()))
-                .collect();
-            all.iter()
-                .map(|name| format!("{name}/NAME"))
+            let shortest = |names: &[&'static str]| names.iter().min_by_key(|name| name.len()).copied();
+            let all = NAMES.iter().filter_map(|(_, names, _)| shortest(names));
+            all.map(|name| format!("{name}/NAME"))
                 .collect::<Vec<_>>()
                 .join(", ")
         };

@@ -3,7 +3,7 @@
 use super::explain::{Explanation, Verdict};
 use super::levels::Said;
 use crate::cluster::pods::PodState;
-use crate::style::{Look, Style};
+use crate::style::{Look, Style, plain};
 
 pub(super) fn text(explanation: &Explanation, style: Style) -> String {
     let (look, verdict) = match explanation.verdict {
@@ -24,10 +24,10 @@ pub(super) fn text(explanation: &Explanation, style: Style) -> String {
         text += &format!("  {reason}: {}\n", reason.sentence());
     }
     for problem in &explanation.problems {
-        text += &format!("  warning: {problem}\n");
+        text += &format!("  warning: {}\n", plain(&problem.to_string()));
     }
     for note in &explanation.notes {
-        text += &format!("  note: {note}\n");
+        text += &format!("  note: {}\n", plain(note));
     }
     let mut section = |heading: &str, lines: Vec<String>| {
         if !lines.is_empty() {
@@ -42,6 +42,10 @@ pub(super) fn text(explanation: &Explanation, style: Style) -> String {
         explanation.annotations.iter().map(said).collect(),
     );
     section("pods", explanation.pods.iter().map(|it| pod(it, style)).collect());
+    if let Some(settings) = &explanation.settings {
+        let heading = format!("settings, as the sidecar of {} has them", settings.pod);
+        section(&heading, settings.lines.iter().map(|line| plain(line)).collect());
+    }
     section("to do", explanation.todo.clone());
     text
 }
@@ -56,7 +60,10 @@ fn said(said: &Said) -> String {
         true => String::new(),
         false => format!("; {}", others.join(", ")),
     };
-    format!("{}: \"{}\" on the {}{others}", said.key, said.value, said.level)
+    plain(&format!(
+        "{}: \"{}\" on the {}{others}",
+        said.key, said.value, said.level
+    ))
 }
 
 fn pod(pod: &PodState, style: Style) -> String {
@@ -75,9 +82,9 @@ fn pod(pod: &PodState, style: Style) -> String {
         true => String::new(),
         false => format!(", skipped: {}", pod.skipped.join(", ")),
     };
-    let line = format!("{} {}: {has}{skipped}", pod.name, pod.phase);
+    let line = plain(&format!("{} {}: {has}{skipped}", pod.name, pod.phase));
     match &pod.outdated {
-        Some(why) => style.paint(Look::Bad, format!("{line}; {why}")),
+        Some(why) => style.paint(Look::Bad, format!("{line}; {}", plain(why))),
         None => line,
     }
 }

@@ -62,7 +62,7 @@ pub(crate) fn start_api_server(site: Site<'_>, daemons: &mut Daemons<'_>) -> Res
         .arg(site.option("--kubelet-certificate-authority", "pki/ca.crt"))
         .arg(site.option("--kubelet-client-certificate", "pki/admin.crt"))
         .arg(site.option("--kubelet-client-key", "pki/admin.key"))
-        .arg(site.option("--service-account-key-file", "pki/tokens.key"))
+        .arg(site.option("--service-account-key-file", "pki/tokens.pub"))
         .arg(site.option("--service-account-signing-key-file", "pki/tokens.key"));
     daemons.start("kube-apiserver", server)
 }

@@ -22,8 +22,10 @@ pub(crate) fn lay_out(site: Site<'_>) -> Result<(), Failure> {
         output(command.args(arguments.split(' '))).map(drop)
     };
     ip("link set lo up")?;
-    ip("link add node type dummy")?;
+    // not every kernel has dummy interfaces; this one's other end leads nowhere
+    ip("link add node type veth peer name nowhere")?;
     ip(&format!("address add {NODE}/32 dev node"))?;
+    ip("link set nowhere up")?;
     ip("link set node up")?;
     // a packet to a Service needs some route before netfilter gets to see it and turns it to a pod
     ip(&format!("route add {SERVICES} dev node"))?;
