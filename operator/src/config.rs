@@ -38,6 +38,9 @@ pub struct Config {
     pub log: String,
 }
 
+/// The command that deletes the webhook instead of serving it.
+pub const FORGET: &str = "forget";
+
 fn settings() -> [Setting; 10] {
     let version = env!("CARGO_PKG_VERSION");
     [
@@ -130,6 +133,9 @@ pub fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("Decides which pods of a cluster get a sidecar, and puts it there.")
         .args(flags::arguments(settings()))
+        .subcommand(
+            Command::new(FORGET).about("Deletes the webhook configuration, before all else is uninstalled"),
+        )
 }
 
 impl Config {

@@ -11,6 +11,7 @@ pub mod certificates;
 pub mod cluster;
 pub mod config;
 pub mod coverage;
+pub mod forget;
 pub mod leading;
 pub mod metrics;
 pub mod mirror;
