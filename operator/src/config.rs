@@ -8,6 +8,9 @@ use inject::decide::collector;
 use process::config::flags::{self, Setting, setting};
 use process::config::{Problems, parsed, text};
 
+/// The subcommand that prints the definitions of our custom resources.
+pub const CRDS: &str = "crds";
+
 /// What the operator will do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -23,11 +26,15 @@ pub struct Config {
     pub image: String,
     /// Where sidecars send their spans.
     pub collector: String,
+    /// Where sidecars ask for settings.
+    pub settings: SocketAddr,
+    /// Where sidecars are told to ask for them. `None`: they are told nothing.
+    pub settings_url: Option<String>,
     /// What is logged.
     pub log: String,
 }
 
-fn settings() -> [Setting; 7] {
+fn settings() -> [Setting; 9] {
     let version = env!("CARGO_PKG_VERSION");
     [
         setting(
@@ -79,6 +86,22 @@ fn settings() -> [Setting; 7] {
             "Where sidecars send their spans",
         ),
         setting(
+            "settings",
+            "--settings",
+            "MESHTRACE_OPERATOR_SETTINGS",
+            "ADDRESS",
+            format!("[::]:{}", port::SETTINGS),
+            "Where sidecars ask for settings while they run",
+        ),
+        setting(
+            "settings-url",
+            "--settings-url",
+            "MESHTRACE_OPERATOR_SETTINGS_URL",
+            "URL",
+            installed::OPERATOR,
+            "Where sidecars are told to ask for settings; empty for nowhere",
+        ),
+        setting(
             "log",
             "--log",
             "MESHTRACE_OPERATOR_LOG",
@@ -94,6 +117,7 @@ pub fn command() -> Command {
     Command::new("meshtrace-operator")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Decides which pods of a cluster get a sidecar, and puts it there.")
+        .subcommand(Command::new(CRDS).about("Print the definitions of our custom resources, to be applied"))
         .args(flags::arguments(settings()))
 }
 
@@ -111,7 +135,12 @@ impl Config {
                 .unwrap_or(SocketAddr::from(([0; 4], 0)))
         };
         let (webhook, admin) = (address("webhook"), address("admin"));
+        let asked = address("settings");
         let collector = root.required("collector", |value| collector(&text(value)?));
+        let settings_url = root.required("settings-url", |value| match text(value)?.as_str() {
+            "" => Ok(None),
+            url => inject::decide::collector(url).map(Some),
+        });
         let mut word = |key| root.required(key, text).unwrap_or_default();
         let config = Self {
             webhook,
@@ -120,6 +149,8 @@ impl Config {
             namespace: word("namespace"),
             image: word("image"),
             collector: collector.unwrap_or_default(),
+            settings: asked,
+            settings_url: settings_url.flatten(),
             log: word("log"),
         };
         root.finish();

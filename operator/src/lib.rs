@@ -11,5 +11,6 @@ pub mod cluster;
 pub mod config;
 pub mod metrics;
 pub mod namespaces;
+pub mod policy;
 pub mod run;
 pub mod webhook;

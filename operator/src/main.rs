@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use kube::Client;
 use operator::config::{self, Config};
-use operator::run;
+use operator::{policy, run};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -12,7 +12,15 @@ async fn main() -> ExitCode {
 }
 
 async fn start() -> Result<(), Box<dyn std::error::Error>> {
-    let config = Config::read(&config::command().get_matches())?;
+    let said = config::command().get_matches();
+    if said.subcommand_name() == Some(config::CRDS) {
+        #[expect(clippy::print_stdout, reason = "they were asked for")]
+        {
+            print!("{}", policy::definitions());
+        }
+        return Ok(());
+    }
+    let config = Config::read(&said)?;
     process::logs::init(&config.log)?;
     let stop = process::stop::listen()?;
     let client = Client::try_default().await?;

@@ -14,6 +14,10 @@ pub struct Metrics {
     problems: IntCounter,
     unreadable: IntCounter,
     certificate_until: IntGauge,
+    /// Sidecars that listen for settings.
+    pub settings_streams: IntGauge,
+    /// Settings that a sidecar was told.
+    pub settings_told: IntCounter,
 }
 
 impl Metrics {
@@ -41,6 +45,8 @@ impl Metrics {
             "certificate_until_seconds",
             "When the webhook's certificate ends, in seconds since 1970",
         )?;
+        let settings_streams = registry.gauge("settings_streams", "Sidecars that listen for settings")?;
+        let settings_told = registry.counter("settings_told_total", "Settings that a sidecar was told")?;
         Ok(Self {
             registry,
             reviews,
@@ -48,6 +54,8 @@ impl Metrics {
             problems,
             unreadable,
             certificate_until,
+            settings_streams,
+            settings_told,
         })
     }
 

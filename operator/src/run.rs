@@ -17,6 +17,8 @@ use crate::cluster::{self, namespaces};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::namespaces::Namespaces;
+use crate::policy;
+use crate::policy::known::Known;
 use crate::webhook::{self, Webhook, serve};
 
 /// How long the webhook goes on after it has been asked to stop: API servers learn of it late, and whoever still asks
@@ -71,6 +73,16 @@ pub async fn run(config: &Config, client: Client, stop: impl Future<Output = ()>
         Lifetimes::USUAL,
         Arc::clone(&metrics),
     );
+    let (stopping, stopped) = watch::channel(false);
+    let policies = Arc::new(Known::new(&config.namespace));
+    let asked = listen(config.settings, "settings").await?;
+    let policy = tokio::spawn(policy::run(
+        client.clone(),
+        Arc::clone(&policies),
+        asked,
+        Arc::clone(&metrics),
+        stopped.clone(),
+    ));
     let begun = async {
         let shown = keeper.first().await;
         let listed = is_listed.wait_for(|listed| *listed).await.is_ok();
@@ -85,16 +97,17 @@ pub async fn run(config: &Config, client: Client, stop: impl Future<Output = ()>
     let listener = listen(config.webhook, "the webhook").await?;
     let (shows, shown) = watch::channel(shown);
     let keeper = tokio::spawn(keeper.keep(shows));
-    let (stopping, stopped) = watch::channel(false);
     let router = webhook::router(Webhook {
         site: Arc::new(Site {
             image: config.image.clone(),
             collector: config.collector.clone(),
+            operator: config.settings_url.clone(),
             native_sidecars,
             own_namespace: config.namespace.clone(),
             ..Site::usual(env!("CARGO_PKG_VERSION"))
         }),
         namespaces: known,
+        policies,
         metrics,
     });
     tracing::info!(webhook = %config.webhook, admin = %config.admin, native_sidecars, "serving");
@@ -106,7 +119,7 @@ pub async fn run(config: &Config, client: Client, stop: impl Future<Output = ()>
         stopping.send_replace(true);
     };
     tokio::join!(serve::serve(listener, shown, router, stopped), asked);
-    for task in [follower, keeper] {
+    for task in [follower, keeper, policy] {
         task.abort();
     }
     admin.abort();
