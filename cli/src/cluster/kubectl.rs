@@ -106,7 +106,8 @@ impl Kubectl {
     /// # Errors
     /// There is no answer.
     pub async fn get(&self, path: &str) -> Result<Value, Error> {
-        self.json(&["get", "--raw", path, REQUEST], None).await
+        let arguments = raw(path);
+        json(&arguments, &self.run(&arguments, None).await?)
     }
 
     /// As [`Self::get`], for an answer that is not JSON, or that may be empty.
@@ -114,7 +115,7 @@ impl Kubectl {
     /// # Errors
     /// There is no answer.
     pub async fn text(&self, path: &str) -> Result<String, Error> {
-        let output = self.run(&["get", "--raw", path, REQUEST], None).await?;
+        let output = self.run(&raw(path), None).await?;
         Ok(String::from_utf8_lossy(&output).into_owned())
     }
 
@@ -223,11 +224,7 @@ impl Kubectl {
     }
 
     async fn json(&self, arguments: &[&str], input: Option<&[u8]>) -> Result<Value, Error> {
-        let output = self.run(arguments, input).await?;
-        serde_json::from_slice(&output).map_err(|error| Error::Foreign {
-            call: arguments.join(" "),
-            what: error.to_string(),
-        })
+        json(arguments, &self.run(arguments, input).await?)
     }
 
     async fn run(&self, arguments: &[&str], input: Option<&[u8]>) -> Result<Vec<u8>, Error> {
@@ -268,6 +265,23 @@ impl Kubectl {
             complaint: String::from_utf8_lossy(&complaint.unwrap_or_default()).into_owned(),
         })
     }
+}
+
+/// How to ask for what is at `path`. The time that a request may take goes with it as a parameter, `timeout`, which whoever
+/// is behind the API server's proxy does not know: there only [`WHOLE`] holds.
+fn raw(path: &str) -> Vec<&str> {
+    let mut arguments = vec!["get", "--raw", path];
+    if !path.contains("/proxy/") {
+        arguments.push(REQUEST);
+    }
+    arguments
+}
+
+fn json(arguments: &[&str], output: &[u8]) -> Result<Value, Error> {
+    serde_json::from_slice(output).map_err(|error| Error::Foreign {
+        call: arguments.join(" "),
+        what: error.to_string(),
+    })
 }
 
 /// All that comes, or `None` if that is more than `most`. What cannot be read has ended.
