@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use kube::Client;
 use operator::config::{self, Config};
-use operator::run;
+use operator::{forget, run};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -12,8 +12,13 @@ async fn main() -> ExitCode {
 }
 
 async fn start() -> Result<(), Box<dyn std::error::Error>> {
-    let config = Config::read(&config::command().get_matches())?;
+    let matches = config::command().get_matches();
+    let config = Config::read(&matches)?;
     process::logs::init(&config.log)?;
+    if matches.subcommand_name() == Some(config::FORGET) {
+        let client = Client::try_default().await?;
+        return Ok(forget::forget(client, &config.name).await?);
+    }
     let stop = process::stop::listen()?;
     let client = Client::try_default().await?;
     run::run(&config, client, stop).await?;

@@ -7,13 +7,15 @@
 //! | nearest `inject` (pod, workload, namespace) is neither `true` nor `false` | skip: `unclear_inject` |
 //! | nearest `inject` is `false` | skip: `opted_out` |
 //! | no `inject` anywhere, and the command line does not ask either | skip: `not_asked` |
-//! | is in `kube-system`, `kube-public`, `kube-node-lease` or the operator's namespace | skip: `system_namespace` |
-//! | `capture` is `init`, and what its namespace allows is not known | skip: `unknown_namespace` |
+//! | is in `kube-system`, `kube-public`, `kube-node-lease` the operator's namespace, or excluded | skip: `system_namespace` |
+//! | what its namespace allows is not known | skip: `unknown_namespace` |
 //! | mirrors a static pod | skip: `mirror_pod` |
 //! | has `hostNetwork` | skip: `host_network` |
 //! | runs on Windows, by `os` or by node selector | skip: `windows` |
 //! | has a container of another mesh | skip: `other_mesh` |
 //! | `capture` is `init`, and its namespace enforces `baseline` or `restricted` | skip: `pod_security` |
+//! | a quota of its namespace demands limits that nobody gives | skip: `resource_quota` |
+//! | a limit range of its namespace refuses what the sidecar asks for | skip: `limit_range` |
 //! | ends by itself (`restartPolicy` is not `Always`), without native sidecars | skip: `runs_to_completion` |
 //! | declares one of the sidecar's ports | skip: `port_taken` |
 //! | runs a container as the sidecar's user | skip: `user_taken` |
@@ -28,6 +30,7 @@ use span::Dialect;
 
 use crate::annotations::{self, INJECTED, Level, Problem, Wanted, Wishes};
 use crate::identity::Identity;
+use crate::limits::Limits;
 use crate::patch::{REDIRECT, SIDECAR};
 use crate::plan::{Capture, Mode, Placement, Plan};
 use crate::pod::{Container, Metadata, Pod, Texts};
@@ -75,6 +78,8 @@ pub struct Site {
     pub native_sidecars: bool,
     /// The namespace of the operator.
     pub own_namespace: String,
+    /// Further namespaces that the API server does not ask about.
+    pub excluded: Vec<String>,
     /// Whether a pod that says nothing is to get a sidecar: the command line asks for all that it is given.
     pub asked: bool,
     /// The version that is written to pods.
@@ -89,9 +94,17 @@ impl Site {
             collector: installed::COLLECTOR.to_owned(),
             native_sidecars: true,
             own_namespace: installed::NAMESPACE.to_owned(),
+            excluded: Vec::new(),
             asked: false,
             version: version.to_owned(),
         }
+    }
+
+    /// Whether nothing in this namespace is ever touched: it belongs to the cluster or to the operator, or is excluded.
+    pub fn is_off_limits(&self, namespace: &str) -> bool {
+        let is_excluded = self.excluded.iter().any(|excluded| excluded == namespace);
+        let is_ours = SYSTEM_NAMESPACES.contains(&namespace) || namespace == self.own_namespace;
+        !namespace.is_empty() && (is_ours || is_excluded)
     }
 }
 
@@ -119,12 +132,14 @@ pub fn collector(text: &str) -> Result<String, String> {
 pub struct Namespace {
     /// Its name.
     pub name: String,
-    /// Whether what it says is not known, though a redirect that it forbids would keep the pod from being made.
+    /// Whether what it says is not known, though what it forbids would keep the pod from being made.
     pub is_unknown: bool,
     /// Its annotations.
     pub annotations: Texts,
     /// Its labels.
     pub labels: Texts,
+    /// Its quotas and limit ranges.
+    pub limits: Limits,
 }
 
 impl Namespace {
@@ -240,10 +255,14 @@ fn impossible(question: &Question<'_>, wishes: &Wishes) -> Vec<Reason> {
     let level = namespace.labels.get(POD_SECURITY).map(String::as_str);
     let redirected = wishes.capture != Some(Capture::None);
     let ends = !["", "Always"].contains(&spec.restart_policy.as_str());
-    let is_ours = |name: &str| SYSTEM_NAMESPACES.contains(&name) || name == site.own_namespace;
+    let requests = (
+        wishes.cpu.as_deref().unwrap_or(CPU),
+        wishes.memory.as_deref().unwrap_or(MEMORY),
+    );
+    let refusal = namespace.limits.refusal(requests.0, requests.1);
     let holds = |reason: Reason| match reason {
-        Reason::SystemNamespace => !namespace.name.is_empty() && is_ours(&namespace.name),
-        Reason::UnknownNamespace => redirected && namespace.is_unknown,
+        Reason::SystemNamespace => site.is_off_limits(&namespace.name),
+        Reason::UnknownNamespace => namespace.is_unknown,
         Reason::MirrorPod => pod.metadata.annotations.contains_key(MIRROR),
         Reason::HostNetwork => spec.host_network,
         Reason::Windows => {
@@ -252,6 +271,7 @@ fn impossible(question: &Question<'_>, wishes: &Wishes) -> Vec<Reason> {
         }
         Reason::OtherMesh => pod.all_containers().any(|it| PROXIES.contains(&it.name.as_str())),
         Reason::PodSecurity => redirected && matches!(level, Some("baseline" | "restricted")),
+        Reason::ResourceQuota | Reason::LimitRange => refusal == Some(reason),
         Reason::RunsToCompletion => ends && !site.native_sidecars,
         Reason::PortTaken => pod.all_containers().any(takes_a_port),
         Reason::UserTaken => pod.all_containers().any(|container| {

@@ -170,7 +170,7 @@ async fn room(kubectl: &Kubectl, census: &Census) -> Finding {
         facts::all(kubectl, "/api/v1/resourcequotas"),
         facts::all(kubectl, "/api/v1/limitranges"),
     );
-    quotas::quotas(&quotas, &limits, &census.needs)
+    quotas::quotas(&quotas, &limits, &census.room())
 }
 
 /// The operator's metrics, through the API server.

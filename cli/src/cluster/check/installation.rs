@@ -17,7 +17,7 @@ use crate::cluster::facts::{items, text};
 use crate::cluster::kubectl::Error;
 
 /// What the chart makes, and may therefore be made by whoever installs it: resource, and whether it is in a namespace.
-pub const RIGHTS: [(&str, bool); 14] = [
+pub const RIGHTS: [(&str, bool); 15] = [
     ("namespaces", false),
     ("clusterroles.rbac.authorization.k8s.io", false),
     ("clusterrolebindings.rbac.authorization.k8s.io", false),
@@ -35,6 +35,7 @@ pub const RIGHTS: [(&str, bool); 14] = [
     ("statefulsets.apps", true),
     ("jobs.batch", true),
     ("poddisruptionbudgets.policy", true),
+    ("leases.coordination.k8s.io", true),
 ];
 
 /// What of ours is in no namespace, with the names that it usually has.
