@@ -13,6 +13,9 @@ use process::config::{DURATION_ALLOWED, Problems, list, parse_duration, parsed, 
 /// The shortest life of a certificate: it has to be signed, published and shown by all replicas in a third of it.
 const SHORTEST: Duration = Duration::from_secs(30);
 
+/// The subcommand that prints the definitions of our custom resources.
+pub const CRDS: &str = "crds";
+
 /// What the operator will do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -34,6 +37,10 @@ pub struct Config {
     pub image: String,
     /// Where sidecars send their spans.
     pub collector: String,
+    /// Where sidecars ask for settings.
+    pub settings: SocketAddr,
+    /// Where sidecars are told to ask for them. `None`: they are told nothing.
+    pub settings_url: Option<String>,
     /// What is logged.
     pub log: String,
 }
@@ -41,7 +48,7 @@ pub struct Config {
 /// The command that deletes the webhook instead of serving it.
 pub const FORGET: &str = "forget";
 
-fn settings() -> [Setting; 10] {
+fn settings() -> [Setting; 12] {
     let version = env!("CARGO_PKG_VERSION");
     [
         setting(
@@ -117,6 +124,22 @@ fn settings() -> [Setting; 10] {
             "Where sidecars send their spans",
         ),
         setting(
+            "settings",
+            "--settings",
+            "MESHTRACE_OPERATOR_SETTINGS",
+            "ADDRESS",
+            format!("[::]:{}", port::SETTINGS),
+            "Where sidecars ask for settings while they run",
+        ),
+        setting(
+            "settings-url",
+            "--settings-url",
+            "MESHTRACE_OPERATOR_SETTINGS_URL",
+            "URL",
+            installed::OPERATOR,
+            "Where sidecars are told to ask for settings; empty for nowhere",
+        ),
+        setting(
             "log",
             "--log",
             "MESHTRACE_OPERATOR_LOG",
@@ -132,6 +155,7 @@ pub fn command() -> Command {
     Command::new("meshtrace-operator")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Decides which pods of a cluster get a sidecar, and puts it there.")
+        .subcommand(Command::new(CRDS).about("Print the definitions of our custom resources, to be applied"))
         .args(flags::arguments(settings()))
         .subcommand(
             Command::new(FORGET).about("Deletes the webhook configuration, before all else is uninstalled"),
@@ -152,9 +176,14 @@ impl Config {
                 .unwrap_or(SocketAddr::from(([0; 4], 0)))
         };
         let (webhook, admin) = (address("webhook"), address("admin"));
+        let asked = address("settings");
         let lifetime = root.required("certificate-lifetime", |value| lifetime(&text(value)?));
         let exclude = root.optional("exclude", list(text));
         let collector = root.required("collector", |value| collector(&text(value)?));
+        let settings_url = root.required("settings-url", |value| match text(value)?.as_str() {
+            "" => Ok(None),
+            url => inject::decide::collector(url).map(Some),
+        });
         let mut word = |key| root.required(key, text).unwrap_or_default();
         let config = Self {
             webhook,
@@ -166,6 +195,8 @@ impl Config {
             certificate_lifetime: lifetime.unwrap_or_default(),
             image: word("image"),
             collector: collector.unwrap_or_default(),
+            settings: asked,
+            settings_url: settings_url.flatten(),
             log: word("log"),
         };
         root.finish();

@@ -16,5 +16,6 @@ pub mod leading;
 pub mod metrics;
 pub mod mirror;
 pub mod namespaces;
+pub mod policy;
 pub mod run;
 pub mod webhook;

@@ -20,6 +20,10 @@ pub struct Metrics {
     leader: IntGauge,
     covered: IntGaugeVec,
     refused: IntGaugeVec,
+    /// Sidecars that listen for settings.
+    pub settings_streams: IntGauge,
+    /// Settings that a sidecar was told.
+    pub settings_told: IntCounter,
 }
 
 impl Metrics {
@@ -58,6 +62,8 @@ impl Metrics {
             "Pods and workloads that asked for a sidecar and cannot have one, by reason",
             &["reason"],
         )?;
+        let settings_streams = registry.gauge("settings_streams", "Sidecars that listen for settings")?;
+        let settings_told = registry.counter("settings_told_total", "Settings that a sidecar was told")?;
         Ok(Self {
             registry,
             reviews,
@@ -68,6 +74,8 @@ impl Metrics {
             leader,
             covered,
             refused,
+            settings_streams,
+            settings_told,
         })
     }
 

@@ -21,6 +21,8 @@ use crate::config::Config;
 use crate::coverage::Coverage;
 use crate::metrics::Metrics;
 use crate::namespaces::Namespaces;
+use crate::policy;
+use crate::policy::known::Known;
 use crate::webhook::{self, Webhook, serve};
 
 /// How long the webhook goes on after it has been asked to stop: API servers learn of it late, and whoever still asks
@@ -62,6 +64,7 @@ pub async fn run(config: &Config, client: Client, stop: impl Future<Output = ()>
     let site = Arc::new(Site {
         image: config.image.clone(),
         collector: config.collector.clone(),
+        operator: config.settings_url.clone(),
         native_sidecars,
         own_namespace: config.namespace.clone(),
         excluded: config.exclude.clone(),
@@ -101,6 +104,16 @@ pub async fn run(config: &Config, client: Client, stop: impl Future<Output = ()>
         leads.clone(),
         Arc::clone(&metrics),
     );
+    let (stopping, stopped) = watch::channel(false);
+    let policies = Arc::new(Known::new(&config.namespace));
+    let asked = listen(config.settings, "settings").await?;
+    tasks.spawn(policy::run(
+        client.clone(),
+        Arc::clone(&policies),
+        asked,
+        Arc::clone(&metrics),
+        stopped.clone(),
+    ));
     let begun = async {
         changes.all_listed().await;
         keeper.first().await
@@ -126,10 +139,10 @@ pub async fn run(config: &Config, client: Client, stop: impl Future<Output = ()>
         coverage,
     };
     tasks.spawn(leader.whenever(leads, changes.counted));
-    let (stopping, stopped) = watch::channel(false);
     let router = webhook::router(Webhook {
         site,
         namespaces,
+        policies,
         metrics,
     });
     tracing::info!(webhook = %config.webhook, admin = %config.admin, native_sidecars, "serving");

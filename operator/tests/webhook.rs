@@ -22,6 +22,7 @@ use operator::certificates::due::Lifetimes;
 use operator::certificates::{Certificates, advance};
 use operator::metrics::Metrics;
 use operator::namespaces::{Known, Namespaces};
+use operator::policy::known::Known as Policies;
 use operator::webhook::{self, PATH, Webhook, serve, tls};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -87,6 +88,7 @@ impl Server {
         let router = webhook::router(Webhook {
             site: Arc::new(Site::usual("0.1.0")),
             namespaces: Arc::new(namespaces),
+            policies: Arc::new(Policies::new("meshtrace")),
             metrics: Arc::clone(&metrics),
         });
         let served = tokio::spawn(serve::serve(listener, shows, router, stopped));

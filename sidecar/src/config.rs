@@ -541,4 +541,13 @@ mod tests {
         }
         assert!(known.is_empty(), "{known:?}");
     }
+
+    #[test]
+    fn what_the_operator_makes_of_a_policy_is_taken() {
+        let document = include_str!("../tests/data/settings-of-a-policy.yaml");
+        let live = read("", &[]).unwrap().changed("operator", document).unwrap();
+        assert!(live.edge && !live.redact_query && live.propagate.contains(Dialect::B3Multi));
+        assert_eq!(live.opaque_ports, [3306]);
+        assert_eq!(live.routes.len(), 1);
+    }
 }

@@ -4,13 +4,14 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use stories::http::{ANSWER, ask, serve};
+use stories::http::{ANSWER, ask, serve, serve_with};
 use stories::operator::Operator;
 use stories::sidecar::{PATIENCE, Sidecar};
 use stories::sink::{Sink, attribute};
-use stories::sockets::free_address;
+use stories::sockets::{free_address, listener};
 
 /// What `/config` says, once it fits.
 fn eventually(sidecar: &Sidecar, what: &str, fits: impl Fn(&str) -> bool) -> String {
@@ -113,6 +114,15 @@ fn a_word_that_is_wrong_in_one_place_is_refused_whole_and_the_one_before_is_kept
     assert!(config.contains("#   routes: `no` is not a route"), "{config}");
     assert!(says("sampling: '0.2'")(&config), "{config}");
     assert!(sidecar.log().contains("settings refused as a whole"));
+    let metrics = sidecar.metrics();
+    let values = [
+        "operator_connected",
+        "settings_applied_total",
+        "settings_refused_total",
+    ]
+    .map(|name| metrics.value(&format!("meshtrace_{name}")));
+    assert_eq!(values, [1, 1, 1]);
+    assert!(metrics.value("meshtrace_settings_revision") > 0);
     operator.say("sampling: 30%\n");
     let config = eventually(&sidecar, "its third word", says("sampling: '0.3'"));
     assert!(!config.contains("refused"), "{config}");
@@ -136,4 +146,60 @@ fn what_is_logged_can_be_changed_too() {
     operator.say("sampling: 2%\n");
     eventually(&sidecar, "one more word", says("sampling: '0.02'"));
     assert!(sidecar.log().len() > before);
+}
+
+#[test]
+fn at_the_edge_a_new_trace_begins_and_the_one_from_outside_is_linked_to_and_goes_no_further() {
+    let (listener, address) = listener();
+    let (heads, heard) = channel();
+    serve_with(listener, move |socket| {
+        let mut head = [0; 2048];
+        let length = (&socket).read(&mut head).unwrap();
+        heads
+            .send(String::from_utf8_lossy(&head[..length]).into_owned())
+            .unwrap();
+        (&socket).write_all(ANSWER).unwrap();
+    });
+    let sink = Sink::start();
+    let sidecar = Sidecar::before(address, &format!("{}\nedge: true\nsampling: 1", sink.config()));
+    let outside = "0af7651916cd43dd8448eb211c80319c";
+    send(
+        &TcpStream::connect(sidecar.listen).unwrap(),
+        &format!(
+            "GET / HTTP/1.1\r\nHost: a\r\ntraceparent: 00-{outside}-b7ad6b7169203331-00\r\ntracestate: a=b\r\n\
+             b3: {outside}-b7ad6b7169203331-d\r\nx-datadog-sampling-priority: -1\r\n\r\n"
+        ),
+    );
+    let span = sink.expect(1).remove(0);
+    let hex = |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
+    assert_eq!(attribute(&span, "meshtrace.edge"), "true");
+    assert!(span.parent_span_id.is_empty() && span.trace_state.is_empty());
+    assert_eq!(span.links.len(), 1);
+    assert_eq!(hex(&span.links[0].trace_id), outside);
+    assert_eq!(hex(&span.links[0].span_id), "b7ad6b7169203331");
+
+    let head = heard.recv_timeout(PATIENCE).unwrap();
+    let (trace, id) = (hex(&span.trace_id), hex(&span.span_id));
+    assert!(!head.contains(outside) && !head.contains("a=b"), "{head}");
+    assert!(head.contains(&format!("b3: {trace}-{id}-1\r\n")), "{head}");
+    assert!(
+        head.contains(&format!("traceparent: 00-{trace}-{id}-03\r\n")),
+        "{head}"
+    );
+    assert!(head.contains("x-datadog-sampling-priority: 1\r\n"), "{head}");
+}
+
+#[test]
+fn a_port_that_becomes_opaque_is_not_looked_at_from_the_next_connection_on() {
+    let (operator, address) = (Operator::saying(""), serve());
+    let sidecar = Sidecar::before(address, &operator.config("account-0"));
+    ask(&TcpStream::connect(sidecar.listen).unwrap()).unwrap();
+    operator.say(&format!("opaque_ports: [{}]\n", address.port()));
+    let line = format!("- {}", address.port());
+    eventually(&sidecar, "the port", says(&line));
+    ask(&TcpStream::connect(sidecar.listen).unwrap()).unwrap();
+    let protocol = |name| format!("meshtrace_connections_total{{direction=\"inbound\",protocol=\"{name}\"}}");
+    sidecar.eventually("one connection of each", |metrics| {
+        metrics.value(&protocol("http1")) == 1 && metrics.value(&protocol("opaque")) == 1
+    });
 }

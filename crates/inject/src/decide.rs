@@ -74,6 +74,10 @@ pub struct Site {
     pub image: String,
     /// Where spans go, `http://host:port`.
     pub collector: String,
+    /// Where settings come from while the sidecar runs, `http://host:port`. `None`: from nowhere.
+    pub operator: Option<String>,
+    /// What is skipped where no annotation says so.
+    pub skip: Skip,
     /// Whether the cluster has native sidecars (Kubernetes 1.29).
     pub native_sidecars: bool,
     /// The namespace of the operator.
@@ -86,12 +90,25 @@ pub struct Site {
     pub version: String,
 }
 
+/// What never comes to the sidecar, as the redirect reads it. What is not said is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Skip {
+    /// Ports of the pod that are reached directly: each a port or a range.
+    pub inbound_ports: Option<Vec<String>>,
+    /// Ports elsewhere that the pod reaches directly: each a port or a range.
+    pub outbound_ports: Option<Vec<String>>,
+    /// Addresses that the pod reaches directly.
+    pub outbound_cidrs: Option<Vec<String>>,
+}
+
 impl Site {
     /// A cluster of today, where meshtrace is installed as it usually is, in this version.
     pub fn usual(version: &str) -> Self {
         Self {
             image: format!("{}:{version}", installed::SIDECAR_IMAGE),
             collector: installed::COLLECTOR.to_owned(),
+            operator: Some(installed::OPERATOR.to_owned()),
+            skip: Skip::default(),
             native_sidecars: true,
             own_namespace: installed::NAMESPACE.to_owned(),
             excluded: Vec::new(),
@@ -296,7 +313,8 @@ fn plan(question: &Question<'_>, wishes: Wishes) -> (Plan, Vec<String>) {
     let capture = wishes.capture.unwrap_or(Capture::Init);
     let identity = Identity::of(pod, *owner, wishes.service_name.as_deref());
     let settings = settings(pod, site, &wishes);
-    let (skipped_inbound, notes) = match wishes.skip_inbound_ports {
+    let skip = site.skip.clone();
+    let (skipped_inbound, notes) = match wishes.skip_inbound_ports.or(skip.inbound_ports) {
         Some(said) => (said, Vec::new()),
         None if capture == Capture::Init => probed_ports(pod),
         None => (Vec::new(), Vec::new()),
@@ -312,11 +330,17 @@ fn plan(question: &Question<'_>, wishes: Wishes) -> (Plan, Vec<String>) {
     exclude("--exclude-inbound-ports", skipped_inbound);
     exclude(
         "--exclude-outbound-ports",
-        wishes.skip_outbound_ports.unwrap_or_default(),
+        wishes
+            .skip_outbound_ports
+            .or(skip.outbound_ports)
+            .unwrap_or_default(),
     );
     exclude(
         "--exclude-outbound-cidrs",
-        wishes.skip_outbound_cidrs.unwrap_or_default(),
+        wishes
+            .skip_outbound_cidrs
+            .or(skip.outbound_cidrs)
+            .unwrap_or_default(),
     );
     let plan = Plan {
         placement: if site.native_sidecars {
@@ -347,7 +371,9 @@ fn settings(pod: &Pod, site: &Site, wishes: &Wishes) -> Vec<(&'static str, Strin
                 .map(|value| (variable, value)),
         );
     };
+    set(env::OPERATOR, site.operator.clone());
     set(env::MODE, wishes.mode.map(Mode::name).map(str::to_owned));
+    set(env::EDGE, wishes.edge.map(|edge| edge.to_string()));
     set(env::SAMPLING, wishes.sampling.map(|ratio| ratio.to_string()));
     set(
         env::PROPAGATE,

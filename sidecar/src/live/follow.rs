@@ -50,6 +50,7 @@ pub async fn follow(pod: &Pod, logs: &Logs, mut random: SmallRng) {
     let mut warned = false;
     loop {
         let Err(error) = listen(pod, operator, &who, logs).await;
+        pod.metrics.operator_connected.set(0);
         if pod.live.is_lost() {
             (pause, warned) = (PAUSE, false);
         }
@@ -84,6 +85,7 @@ async fn listen(pod: &Pod, operator: &str, who: &Who, logs: &Logs) -> Result<Inf
         .map_err(io::Error::from)??;
     let mut updates = watch(stream, operator, who.clone()).await?;
     pod.live.is_found();
+    pod.metrics.operator_connected.set(1);
     tracing::info!(operator, "the operator is asked for settings");
     while let Some(update) = updates.next().await? {
         take(pod, logs, update);
@@ -104,11 +106,14 @@ fn take(pod: &Pod, logs: &Logs, update: Update) {
                 tracing::warn!(%error, "what is logged stays as it was");
             }
             pod.change(live, update);
+            pod.metrics.settings_applied.inc();
+            pod.metrics.settings_revision.set(revision.0.cast_signed());
             tracing::info!(%revision, "settings taken from the operator");
         }
         Err(problems) => {
             tracing::error!(%problems, "settings refused as a whole; those of before hold");
             pod.live.refuse(revision, problems);
+            pod.metrics.settings_refused.inc();
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use otlp::encode::SpanEncoder;
-use span::{Field, Tracestate};
+use span::{Field, SpanContext, Tracestate};
 
 use super::causes::Part;
 use super::clock::Moment;
@@ -29,6 +29,15 @@ const METHODS: [&str; 10] = [
 
 /// The most characters of a gRPC method that are told while it is open.
 const GRPC_METHOD_MAX: usize = 256;
+
+/// What came before the request.
+#[derive(Clone, Copy)]
+pub(super) struct Before<'a> {
+    /// What other tracers keep in its trace.
+    pub(super) tracestate: Option<Tracestate<'a>>,
+    /// A span outside the mesh that is not trusted to be its parent.
+    pub(super) outside: Option<SpanContext>,
+}
 
 /// A request that is being recorded.
 pub struct Recorded {
@@ -64,7 +73,7 @@ impl Recorded {
         head: &RequestHead<'_>,
         known: &Known<'_>,
         lineage: Lineage,
-        tracestate: Option<Tracestate<'_>>,
+        before: Before<'_>,
         part: Part,
     ) -> Self {
         let pod = &observed.recorder.pod;
@@ -91,7 +100,7 @@ impl Recorded {
             messages: [0; 2],
             ended: false,
         };
-        recorded.describe(observed, head, known, tracestate);
+        recorded.describe(observed, head, known, before);
         recorded
     }
 
@@ -101,7 +110,7 @@ impl Recorded {
         observed: &Observed,
         head: &RequestHead<'_>,
         known: &Known<'_>,
-        tracestate: Option<Tracestate<'_>>,
+        before: Before<'_>,
     ) {
         let Some(span) = &mut self.span else { return };
         let settings = &self.settings;
@@ -139,8 +148,12 @@ impl Recorded {
             };
         }
         span.extend(observed.shared.attributes());
-        if let Some(state) = tracestate {
+        if let Some(state) = before.tracestate {
             span.trace_state(&state.to_string());
+        }
+        if let Some(outside) = before.outside {
+            span.word("meshtrace.edge", "true");
+            span.link(&outside);
         }
         capture(
             span,

@@ -34,8 +34,8 @@ use tokio::time::sleep;
 
 use self::causes::{Causes, Message, Part};
 use self::clock::{Clock, Moment};
-use self::exchange::Known;
 pub use self::exchange::Recorded;
+use self::exchange::{Before, Known};
 use self::held::Free;
 use self::lineage::Lineage;
 pub use self::lineage::{Link, Reason};
@@ -512,8 +512,17 @@ impl Observed {
         (lineage, part)
     }
 
+    /// Whether requests come in here from outside the mesh, where anybody can write any context. What they carry is then
+    /// neither continued nor obeyed nor passed on, and only linked to.
+    fn is_edge(&self) -> bool {
+        self.direction == Direction::Inbound && self.live().edge
+    }
+
     /// The root of a trace that begins here.
     fn begun(&self, seen: &Seen<'_>) -> SpanContext {
+        if self.is_edge() {
+            return self.new_root(None, None);
+        }
         self.new_root(seen.decision(), seen.chosen_trace())
     }
 
@@ -584,7 +593,10 @@ impl Observer for Observed {
         for dialect in seen.malformed().iter() {
             self.metrics().malformed(dialect);
         }
-        let parent = seen.parent();
+        let (parent, outside) = match seen.parent() {
+            outside if self.is_edge() => (None, outside),
+            parent => (parent, None),
+        };
         let known = Known::read(head);
         let (lineage, part) = match self.direction {
             Direction::Inbound => self.came_in(&seen, parent.as_ref(), head, &known, edits),
@@ -592,7 +604,11 @@ impl Observer for Observed {
         };
         self.ask_owner();
         let configured = self.live().propagate;
-        span::write(&seen, &lineage.context, lineage.parent, configured, edits);
+        if self.is_edge() {
+            span::restart(&seen, &lineage.context, configured, edits);
+        } else {
+            span::write(&seen, &lineage.context, lineage.parent, configured, edits);
+        }
         self.shared.update(
             self.direction,
             self.peer,
@@ -600,8 +616,11 @@ impl Observer for Observed {
             known.authority,
             known.agent,
         );
-        let tracestate = parent.and_then(|parent| parent.tracestate);
-        Box::new(Recorded::start(self, head, &known, lineage, tracestate, part))
+        let before = Before {
+            tracestate: parent.and_then(|parent| parent.tracestate),
+            outside: outside.map(|outside| outside.context),
+        };
+        Box::new(Recorded::start(self, head, &known, lineage, before, part))
     }
 
     fn left_stale(&mut self, _: &[u8]) {

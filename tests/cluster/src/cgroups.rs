@@ -18,7 +18,7 @@ const EMPTY: Duration = Duration::from_secs(20);
 /// The hierarchies of this machine.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Hierarchies {
-    /// One for each controller, or for a few together.
+    /// One for each controller, or for a few together, and perhaps one without any.
     V1(Vec<PathBuf>),
     /// One for all.
     V2(PathBuf),
@@ -47,7 +47,13 @@ impl Hierarchies {
                 _ => {}
             }
         }
-        let unified = v2.filter(|_| v1.is_empty());
+        // beside those of version 1 it has no controllers, yet containers get a cgroup in it too
+        let unified = if v1.is_empty() {
+            v2
+        } else {
+            v1.extend(v2);
+            None
+        };
         if let Some(at) = &unified {
             let listed = read(&at.join("cgroup.controllers"));
             controllers = listed.split_whitespace().map(str::to_owned).collect();
@@ -137,11 +143,11 @@ cgroup2 /sys/fs/cgroup/unified cgroup2 rw,relatime 0 0
 ";
 
     #[test]
-    fn a_unified_hierarchy_beside_others_is_not_used() {
+    fn a_unified_hierarchy_beside_others_is_one_of_them() {
         let Ok(Hierarchies::V1(roots)) = Hierarchies::among(HYBRID, |_| String::new()) else {
             panic!("the hierarchies of version 1 are complete");
         };
-        assert_eq!(roots.len(), 4);
+        assert_eq!(roots.len(), 5);
     }
 
     #[test]

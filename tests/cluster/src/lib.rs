@@ -7,10 +7,12 @@
 //!
 //! The tests in `tests/` are written against the `KUBECONFIG` they find and know nothing of this.
 
+pub mod admin;
 mod cgroups;
 pub mod credentials;
 pub mod daemon;
 pub mod failure;
+pub mod installed;
 pub mod namespaces;
 pub mod needs;
 pub mod node;

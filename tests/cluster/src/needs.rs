@@ -11,7 +11,7 @@ use crate::failure::{Failure, output};
 
 /// Programs of the machine, and the packages that bring them.
 const TOOLS: [(&str, &str); 8] = [
-    ("crun", "crun"),
+    ("runc", "runc"),
     ("go", "golang-go"),
     ("ip", "iproute2"),
     ("mount", "mount"),

@@ -10,7 +10,7 @@ use crate::cgroups::Hierarchies;
 use crate::daemon::Daemons;
 use crate::failure::{Asked, Failure};
 use crate::namespaces::{Life, Namespaces};
-use crate::parts::{Site, containerd, control_plane, dns, etcd, images, kubelet, network, proxy};
+use crate::parts::{Site, containerd, control_plane, dns, etcd, images, kubelet, network, proxy, storage};
 use crate::place::Place;
 use crate::sysctls;
 
@@ -69,7 +69,8 @@ pub fn up(plan: &Plan<'_>, say: impl Fn(&str)) -> Result<Namespaces, Failure> {
     kubelet::start(site, daemons)?;
     proxy::start(site, daemons)?;
     dns::start(site, daemons)?;
-    control_plane::settle(site, daemons)?;
+    storage::lay_out(site)?;
+    control_plane::wait_for_service_account(site, daemons)?;
     dns::wait_for(site, daemons)?;
     kubelet::wait_for(site, daemons)?;
     Ok(namespaces)

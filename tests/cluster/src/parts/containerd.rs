@@ -1,4 +1,4 @@
-//! containerd, which runs pods' containers with crun, and the network that each pod gets from it.
+//! containerd, which runs pods' containers with runc, and the network that each pod gets from it.
 
 use std::time::Duration;
 
@@ -66,13 +66,13 @@ sandbox = "{pause}"
 restrict_oom_score_adj = true
 
 [plugins.'io.containerd.cri.v1.runtime'.containerd]
-default_runtime_name = "crun"
+default_runtime_name = "runc"
 
-[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.crun]
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"
 
-[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.crun.options]
-BinaryName = "crun"
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
+BinaryName = "runc"
 SystemdCgroup = false
 
 [plugins.'io.containerd.cri.v1.runtime'.cni]

@@ -76,18 +76,12 @@ pub(crate) fn wait_for_api_server(site: Site<'_>, daemons: &mut Daemons<'_>) -> 
 
 /// Starts what acts on what the API server holds.
 pub(crate) fn start_controllers(site: Site<'_>, daemons: &mut Daemons<'_>) -> Result<(), Failure> {
-    // its volumes for claims are folders of the machine, which it makes for root alone unless its umask is open
-    let mut manager = site.namespaces.command("sh");
+    let mut manager = site.program("kube-controller-manager");
     manager
-        .env_clear()
-        .env("PATH", site.path)
-        .args(["-c", "umask 0; exec \"$@\"", "sh"])
-        .arg(site.place.path("bin/kube-controller-manager"))
         .args([
             "--bind-address=127.0.0.1",
             "--leader-elect=false",
             "--use-service-account-credentials",
-            "--enable-hostpath-provisioner",
         ])
         .arg(site.option("--kubeconfig", "kubeconfig/kube-controller-manager"))
         .arg(site.option("--root-ca-file", "pki/ca.crt"))
@@ -103,20 +97,8 @@ pub(crate) fn start_controllers(site: Site<'_>, daemons: &mut Daemons<'_>) -> Re
     daemons.start("kube-scheduler", scheduler)
 }
 
-/// Storage for claims, and the first service account, without which no pod is admitted.
-pub(crate) fn settle(site: Site<'_>, daemons: &mut Daemons<'_>) -> Result<(), Failure> {
-    site.apply(
-        "storage.json",
-        &serde_json::json!({
-            "apiVersion": "storage.k8s.io/v1",
-            "kind": "StorageClass",
-            "metadata": {
-                "name": "folder",
-                "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
-            },
-            "provisioner": "kubernetes.io/host-path",
-        }),
-    )?;
+/// Waits for the first service account, without which no pod is admitted.
+pub(crate) fn wait_for_service_account(site: Site<'_>, daemons: &mut Daemons<'_>) -> Result<(), Failure> {
     daemons.wait(
         "the first service account",
         READY,

@@ -9,6 +9,7 @@ pub(crate) mod images;
 pub(crate) mod kubelet;
 pub(crate) mod network;
 pub(crate) mod proxy;
+pub(crate) mod storage;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
