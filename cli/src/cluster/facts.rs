@@ -76,7 +76,10 @@ pub(super) async fn all(kubectl: &Kubectl, path: &str) -> Result<Vec<Value>, Err
 pub(super) fn site(operator: Option<&Value>, namespace: &str, kubernetes: Option<(u32, u32)>) -> Site {
     let usual = Site::usual(env!("CARGO_PKG_VERSION"));
     let said = |variable| operator.and_then(|operator| variable_of(operator, variable));
+    let excluded = said("MESHTRACE_OPERATOR_EXCLUDE").unwrap_or_default();
+    let excluded = excluded.split(',').map(str::trim).filter(|name| !name.is_empty());
     Site {
+        excluded: excluded.map(str::to_owned).collect(),
         image: said("MESHTRACE_OPERATOR_IMAGE").unwrap_or(usual.image),
         collector: said("MESHTRACE_OPERATOR_COLLECTOR").unwrap_or(usual.collector),
         native_sidecars: kubernetes.is_none_or(has_native_sidecars),
