@@ -80,12 +80,13 @@ pub(super) fn site(operator: Option<&Value>, namespace: &str, kubernetes: Option
     let excluded = excluded.split(',').map(str::trim).filter(|name| !name.is_empty());
     Site {
         excluded: excluded.map(str::to_owned).collect(),
-        image: said("MESHTRACE_OPERATOR_IMAGE").unwrap_or(usual.image),
-        collector: said("MESHTRACE_OPERATOR_COLLECTOR").unwrap_or(usual.collector),
+        image: said("MESHTRACE_OPERATOR_IMAGE").unwrap_or_else(|| usual.image.clone()),
+        collector: said("MESHTRACE_OPERATOR_COLLECTOR").unwrap_or_else(|| usual.collector.clone()),
+        operator: said("MESHTRACE_OPERATOR_SETTINGS_URL").filter(|url| !url.is_empty()),
         native_sidecars: kubernetes.is_none_or(has_native_sidecars),
         own_namespace: namespace.to_owned(),
-        version: operator.and_then(version).unwrap_or(usual.version),
-        asked: false,
+        version: operator.and_then(version).unwrap_or_else(|| usual.version.clone()),
+        ..usual
     }
 }
 
