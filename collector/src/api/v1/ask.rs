@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use process::config;
+
 use super::answer::{Problem, Refused};
 use crate::time;
 
@@ -104,10 +106,10 @@ pub(super) fn number(place: &str, text: &str, bounds: RangeInclusive<usize>) -> 
 
 /// A duration, as nanoseconds.
 pub(super) fn duration(place: &str, text: &str) -> Result<u64, Problem> {
-    let duration = time::parse_duration(text).ok_or_else(|| {
+    let duration = config::duration(text).ok_or_else(|| {
         Problem::new(format!("`{text}` is not a duration"))
             .at(place)
-            .allowed(time::DURATION_ALLOWED)
+            .allowed(config::DURATION_ALLOWED)
     });
     duration.map(time::nanos)
 }

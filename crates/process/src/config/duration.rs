@@ -1,0 +1,112 @@
+//! Durations as people write them: Go's notation (`1.5s`, `300ms`, `1h30m`), days and weeks.
+
+use std::time::Duration;
+
+/// What [`duration`] reads, for error messages.
+pub const DURATION_ALLOWED: &str =
+    "a duration such as 300ms, 1.5s, 1h30m or 2d (units: ns, us, ms, s, m, h, d, w)";
+
+/// Longer ones than this are taken for mistakes: 100 years.
+const MAX_SECONDS: f64 = 100.0 * 365.0 * 86_400.0;
+
+/// Reads a duration: numbers, each with its unit, or `0`. `None` for anything else, for negative ones, and for more than a
+/// hundred years.
+pub fn duration(text: &str) -> Option<Duration> {
+    if text == "0" {
+        return Some(Duration::ZERO);
+    }
+    let mut rest = text;
+    let mut seconds = 0.0;
+    while !rest.is_empty() {
+        // no unit has an `e`, so that one belongs to a number: 1e3
+        let unit_at = rest.find(|c: char| c.is_alphabetic() && c != 'e')?;
+        let (number, after) = rest.split_at_checked(unit_at)?;
+        let end = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
+        let (unit, next) = after.split_at_checked(end)?;
+        let number: f64 = number.trim().parse().ok()?;
+        if number.is_sign_negative() {
+            return None;
+        }
+        seconds += number * unit_seconds(unit)?;
+        rest = next;
+    }
+    (!text.is_empty() && seconds <= MAX_SECONDS).then(|| Duration::from_secs_f64(seconds))
+}
+
+fn unit_seconds(unit: &str) -> Option<f64> {
+    Some(match unit {
+        "ns" => 1e-9,
+        "us" | "µs" | "μs" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        "w" => 7.0 * 86_400.0,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn gos_notation_is_read() {
+        for (text, millis) in [
+            ("0", 0),
+            ("300ms", 300),
+            ("1.5s", 1500),
+            ("1h30m", 5_400_000),
+            ("2d", 172_800_000),
+            ("4w", 2_419_200_000),
+            ("250000µs", 250),
+            (".5s", 500),
+        ] {
+            assert_eq!(duration(text), Some(Duration::from_millis(millis)), "{text}");
+        }
+    }
+
+    #[test]
+    fn blanks_before_a_unit_and_powers_of_ten_are_read_too() {
+        for (text, millis) in [
+            ("1 s", 1000),
+            ("1 h 30 m", 5_400_000),
+            ("1e3ms", 1000),
+            ("+2s", 2000),
+        ] {
+            assert_eq!(duration(text), Some(Duration::from_millis(millis)), "{text}");
+        }
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        for text in [
+            "",
+            "5",
+            "s",
+            "-1s",
+            "1h-30m",
+            "1.2.3s",
+            "1y",
+            "1e12s",
+            "1e999s",
+            "infs",
+            "99999999999h",
+            "1sm",
+            "ms5",
+            ".",
+        ] {
+            assert_eq!(duration(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in ".{0,40}") {
+            prop_assert!(duration(&text).is_none_or(|d| d.as_secs_f64() <= MAX_SECONDS));
+        }
+    }
+}
