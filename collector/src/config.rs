@@ -7,9 +7,10 @@ use std::time::Duration;
 use clap::{ArgMatches, Command};
 use contract::port;
 use process::config::flags::{self, Setting, setting};
-use process::config::{self, DURATION_ALLOWED, Problems, parsed, text};
+use process::config::{Problems, parsed, text};
 
 use crate::store::Durability;
+use crate::time;
 
 /// What the collector does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -234,9 +235,9 @@ fn durability(text: &str) -> Result<Durability, String> {
 }
 
 fn age(text: &str) -> Result<Duration, String> {
-    config::duration(text)
+    time::parse_duration(text)
         .filter(|age| !age.is_zero())
-        .ok_or_else(|| format!("`{text}` is not {DURATION_ALLOWED}, longer than zero"))
+        .ok_or_else(|| format!("`{text}` is not {}, longer than zero", time::DURATION_ALLOWED))
 }
 
 #[cfg(test)]

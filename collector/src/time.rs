@@ -1,6 +1,8 @@
-//! The time in nanoseconds since the Unix epoch.
+//! The time in nanoseconds since the Unix epoch, and durations as people write them.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub use process::config::{DURATION_ALLOWED, parse_duration};
 
 /// The time, in nanoseconds since the Unix epoch.
 pub fn now() -> u64 {

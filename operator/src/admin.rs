@@ -1,10 +1,13 @@
-//! Metrics and probes, on a port of their own.
+//! Metrics, probes and coverage, on a port of their own.
 
 use std::sync::Arc;
 
+use axum::routing::get;
+use axum::{Json, Router};
 use process::admin::{Answer, Told};
 use tokio::sync::watch;
 
+use crate::coverage::Coverage;
 use crate::metrics::Metrics;
 
 /// What the operator says of itself. It is ready once the webhook serves, and until it is asked to stop.
@@ -12,8 +15,18 @@ use crate::metrics::Metrics;
 pub struct Admin {
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// How all stand that asked for a sidecar.
+    pub coverage: Arc<Coverage>,
     /// Whether the webhook serves.
     pub ready: watch::Receiver<bool>,
+}
+
+/// What every program answers on such a port, and `/coverage`: a [`Summary`](crate::coverage::summary::Summary) as JSON,
+/// the same from each replica.
+pub fn router(admin: Admin) -> Router {
+    let coverage = Arc::clone(&admin.coverage);
+    let summary = get(async move || Json(coverage.summary()));
+    process::admin::router(admin).route("/coverage", summary)
 }
 
 impl Told for Admin {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use kube::Client;
 use operator::config::{self, Config};
-use operator::run;
+use operator::{forget, policy, run};
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -12,8 +12,20 @@ async fn main() -> ExitCode {
 }
 
 async fn start() -> Result<(), Box<dyn std::error::Error>> {
-    let config = Config::read(&config::command().get_matches())?;
+    let matches = config::command().get_matches();
+    if matches.subcommand_name() == Some(config::CRDS) {
+        #[expect(clippy::print_stdout, reason = "they were asked for")]
+        {
+            print!("{}", policy::definitions());
+        }
+        return Ok(());
+    }
+    let config = Config::read(&matches)?;
     process::logs::init(&config.log)?;
+    if matches.subcommand_name() == Some(config::FORGET) {
+        let client = Client::try_default().await?;
+        return Ok(forget::forget(client, &config.name).await?);
+    }
     let stop = process::stop::listen()?;
     let client = Client::try_default().await?;
     run::run(&config, client, stop).await?;

@@ -42,9 +42,9 @@ struct RunArgs {
     #[arg(long)]
     print_config: bool,
 
-    /// What to log: error, warn, info, debug or trace, or a list of target=level.
-    #[arg(long, env = env::LOG, value_name = "FILTER", default_value = "info")]
-    log: String,
+    /// What to log: error, warn, info, debug or trace, or a list of target=level. Without a word, info.
+    #[arg(long, env = env::LOG, value_name = "FILTER")]
+    log: Option<String>,
 }
 
 #[allow(clippy::print_stdout, reason = "this is where the user is spoken to")]
@@ -72,12 +72,16 @@ fn carry(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
         }
         None => ("environment".to_owned(), String::new()),
     };
-    let settings = Settings::read((&name, &text), |variable| std::env::var(variable).ok())?;
+    let said = |variable: &str| match variable {
+        env::LOG => args.log.clone(),
+        variable => std::env::var(variable).ok(),
+    };
+    let settings = Settings::read((&name, &text), said)?;
     if args.print_config {
         print!("{}", settings.effective());
         return Ok(());
     }
-    process::logs::init(&args.log)?;
-    run::run(settings)?;
+    let logs = process::logs::init(&settings.live.log)?;
+    run::run(settings, logs)?;
     Ok(())
 }

@@ -11,11 +11,14 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// API servers have a few connections each, and wait 3 s for everything.
+/// API servers have a few connections each, which they keep for 90 s between requests. Were they closed from here before
+/// that, a request might be on its way.
 const LIMITS: Limits = Limits {
     connections: 512,
-    patience: Duration::from_secs(3),
+    patience: Duration::from_secs(100),
 };
+/// How long a handshake may take. API servers wait 3 s for everything.
+const HANDSHAKE: Duration = Duration::from_secs(3);
 
 /// Serves until `stop` is true; then takes no more connections and lets open requests end. A new configuration holds for
 /// new connections.
@@ -30,7 +33,7 @@ pub async fn serve(
 }
 
 async fn handshake(acceptor: TlsAcceptor, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
-    match tokio::time::timeout(LIMITS.patience, acceptor.accept(stream)).await {
+    match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => Some(stream),
         Ok(Err(error)) => {
             tracing::warn!(%error, "a TLS handshake failed: is our bundle the caBundle?");

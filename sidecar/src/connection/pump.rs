@@ -10,8 +10,10 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use rustix::net::{RecvFlags, SendFlags};
+use tokio::io::{AsyncWrite, Interest};
 use tokio::net::TcpStream;
+use tokio::task::unconstrained;
 
 use super::watch::Watch;
 use crate::record::{Observed, Present};
@@ -51,6 +53,8 @@ struct Flow {
     kept: Vec<u8>,
     /// Of these, so many have gone.
     gone: usize,
+    /// The task is going to be woken when the one has sent more.
+    awaited: bool,
     /// The one has sent its last byte.
     ended: bool,
     /// The other has been told so, or gets to feel a reset instead.
@@ -77,7 +81,7 @@ pub(super) async fn pump(
     let (mut up, mut down) = (Flow::default(), Flow::default());
     // takes nothing more
     let mut deaf = None;
-    let closed = poll_fn(|context| {
+    let step = poll_fn(|context: &mut Context<'_>| {
         if let Some(question) = present.asked() {
             question.answer(watch.requests());
         }
@@ -86,12 +90,12 @@ pub(super) async fn pump(
             observed,
             released: Vec::new(),
         };
-        let (mut here, mut there) = (Pin::new(&mut *client), Pin::new(&mut *server));
+        let (here, there) = (&mut *client, &mut *server);
         // the server's bytes first: they may release some of the client's
         let down_done = if deaf == Some(Side::Client) {
             Poll::Ready(Err(Side::Client))
         } else {
-            down.drive(Side::Server, there.as_mut(), here.as_mut(), &mut watcher, context)
+            down.drive(Side::Server, there, here, &mut watcher, context)
         };
         if !watcher.released.is_empty() {
             up.keep(&std::mem::take(&mut watcher.released));
@@ -116,8 +120,9 @@ pub(super) async fn pump(
             (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(Closed::Orderly),
             _ => Poll::Pending,
         }
-    })
-    .await;
+    });
+    // it has a bound of its own: READS_IN_A_ROW
+    let closed = unconstrained(step).await;
     Pumped {
         closed,
         from_client: up.bytes,
@@ -137,8 +142,8 @@ impl Flow {
     fn drive(
         &mut self,
         side: Side,
-        mut from: Pin<&mut TcpStream>,
-        mut to: Pin<&mut TcpStream>,
+        from: &TcpStream,
+        to: &mut TcpStream,
         watcher: &mut Watcher<'_>,
         context: &mut Context<'_>,
     ) -> Poll<Result<(), Side>> {
@@ -148,18 +153,17 @@ impl Flow {
             Side::Client
         };
         for _ in 0..READS_IN_A_ROW {
-            ready!(self.send_kept(to.as_mut(), context)).map_err(|_| other)?;
+            ready!(self.send_kept(to, context)).map_err(|_| other)?;
             if self.ended {
                 if !self.told {
-                    ready!(to.as_mut().poll_shutdown(context)).map_err(|_| other)?;
+                    ready!(Pin::new(&mut *to).poll_shutdown(context)).map_err(|_| other)?;
                     self.told = true;
                 }
                 return Poll::Ready(Ok(()));
             }
             ready!(SCRATCH.with_borrow_mut(|scratch| {
-                let mut buffer = ReadBuf::new(&mut scratch.input);
-                ready!(from.as_mut().poll_read(context, &mut buffer)).map_err(|_| side)?;
-                let input = buffer.filled();
+                let read = ready!(self.read(from, &mut scratch.input, context)).map_err(|_| side)?;
+                let input = scratch.input.get(..read).unwrap_or_default();
                 if input.is_empty() {
                     self.ended = true;
                     watcher.watch.on_end(side, &mut self.kept);
@@ -178,7 +182,7 @@ impl Flow {
                 } else {
                     &scratch.out
                 };
-                self.send(bytes, &to).map_err(|_| other)?;
+                self.send(bytes, to).map_err(|_| other)?;
                 if passed == Passed::Edited {
                     watcher.observed.written();
                 }
@@ -191,11 +195,48 @@ impl Flow {
         Poll::Pending
     }
 
+    /// Reads what is there.
+    ///
+    /// A task is woken for one of two sockets nearly always. What is known of the other one is that nothing has come
+    /// since its wake-up was asked for, and that is not asked for again.
+    fn read(
+        &mut self,
+        from: &TcpStream,
+        into: &mut [u8],
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            let mut read = None;
+            let tried = from.try_io(Interest::READABLE, || {
+                self.awaited = false;
+                let (_, bytes) = rustix::net::recv(from, &mut *into, RecvFlags::empty())?;
+                read = Some(bytes);
+                // a socket that had less to give than there was room for is empty: none needs to be read to learn that
+                if (1..into.len()).contains(&bytes) {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                Ok(())
+            });
+            match (read, tried) {
+                (Some(bytes), _) => return Poll::Ready(Ok(bytes)),
+                (None, Err(error)) if error.kind() != io::ErrorKind::WouldBlock => {
+                    return Poll::Ready(Err(error));
+                }
+                (None, _) if self.awaited => return Poll::Pending,
+                (None, _) => {}
+            }
+            let ready = from.poll_read_ready(context);
+            self.awaited = ready.is_pending();
+            ready!(ready)?;
+        }
+    }
+
     /// Sends as much as the other end takes now, and keeps the rest.
     fn send(&mut self, bytes: &[u8], to: &TcpStream) -> io::Result<()> {
         let mut rest = bytes;
         while !rest.is_empty() {
-            match to.try_write(rest) {
+            let send = || Ok(rustix::net::send(to, rest, SendFlags::NOSIGNAL)?);
+            match to.try_io(Interest::WRITABLE, send) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(sent) => rest = rest.get(sent..).unwrap_or_default(),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -213,9 +254,9 @@ impl Flow {
     }
 
     /// Sends what was kept. Ready when nothing is left, and its memory has been given back.
-    fn send_kept(&mut self, mut to: Pin<&mut TcpStream>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn send_kept(&mut self, to: &mut TcpStream, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(rest) = self.kept.get(self.gone..).filter(|rest| !rest.is_empty()) {
-            match ready!(to.as_mut().poll_write(context, rest))? {
+            match ready!(Pin::new(&mut *to).poll_write(context, rest))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 sent => self.gone = self.gone.saturating_add(sent),
             }

@@ -55,6 +55,14 @@ pub struct Metrics {
     pub exported: IntCounter,
     /// Bytes of spans that wait to be sent.
     pub queued: IntGauge,
+    /// 1 while the operator answers.
+    pub operator_connected: IntGauge,
+    /// The revision of the settings that were taken last, as a number.
+    pub settings_revision: IntGauge,
+    /// Settings of the operator that were taken.
+    pub settings_applied: IntCounter,
+    /// Settings of the operator that were refused as a whole.
+    pub settings_refused: IntCounter,
 }
 
 impl Metrics {
@@ -165,6 +173,19 @@ impl Metrics {
             )?,
             exported: make.counter("spans_exported_total", "Spans that the collector has taken")?,
             queued: make.gauge("export_queue_bytes", "Bytes of spans that wait to be sent")?,
+            operator_connected: make.gauge("operator_connected", "1 while the operator answers")?,
+            settings_revision: make.gauge(
+                "settings_revision",
+                "The revision of the settings that were taken last; 0 before",
+            )?,
+            settings_applied: make.counter(
+                "settings_applied_total",
+                "Settings of the operator that were taken",
+            )?,
+            settings_refused: make.counter(
+                "settings_refused_total",
+                "Settings of the operator that were refused as a whole",
+            )?,
             registry: make,
         })
     }
@@ -262,8 +283,6 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::tap::End;
 
@@ -272,21 +291,11 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         let (one, other) = (metrics.tally(), metrics.tally());
         let complete = Some(End::Complete);
-        one.request(
-            Direction::Inbound,
-            complete,
-            Some(503),
-            Duration::from_micros(1_000),
-        );
-        other.request(Direction::Inbound, complete, Some(200), Duration::from_secs(61));
-        other.request(
-            Direction::Outbound,
-            Some(End::ServerReset),
-            None,
-            Duration::from_millis(2),
-        );
-        one.added_latency(Duration::from_micros(7));
-        other.added_latency(Duration::from_micros(8));
+        one.request(Direction::Inbound, complete, Some(503), 1_000_000);
+        other.request(Direction::Inbound, complete, Some(200), 61_000_000_000);
+        other.request(Direction::Outbound, Some(End::ServerReset), None, 2_000_000);
+        one.added_latency(7_000);
+        other.added_latency(8_000);
         let text = metrics.text();
         for line in [
             "meshtrace_requests_total{direction=\"inbound\",outcome=\"5xx\"} 1",

@@ -43,20 +43,20 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// A request has ended.
-    pub fn request(&self, direction: Direction, end: Option<End>, status: Option<u16>, took: Duration) {
+    /// A request has ended, after so many nanoseconds.
+    pub fn request(&self, direction: Direction, end: Option<End>, status: Option<u16>, nanos: u64) {
         if let Some(count) = direction
             .of(&self.requests)
             .get(Outcome::of(end, status) as usize)
         {
             count.add(1);
         }
-        direction.of(&self.durations).add(&DURATIONS, took);
+        direction.of(&self.durations).add(&DURATIONS, nanos);
     }
 
-    /// A request head was in the sidecar for that long.
-    pub fn added_latency(&self, took: Duration) {
-        self.added_latency.add(&LATENCIES, took);
+    /// A request head was in the sidecar for so many nanoseconds.
+    pub fn added_latency(&self, nanos: u64) {
+        self.added_latency.add(&LATENCIES, nanos);
     }
 }
 
@@ -95,8 +95,7 @@ impl<const BUCKETS: usize> Default for Spread<BUCKETS> {
 
 impl<const BUCKETS: usize> Spread<BUCKETS> {
     #[inline]
-    fn add(&self, bounds: &[u64; BUCKETS], took: Duration) {
-        let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+    fn add(&self, bounds: &[u64; BUCKETS], nanos: u64) {
         let within = bounds
             .iter()
             .zip(&self.within)

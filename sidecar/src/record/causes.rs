@@ -7,7 +7,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use causality::{
     Call, Callee, Certainty, Connection, Decision, Engine, Inbound, Link, Method, Nanos, Outbound, Process,
@@ -17,7 +17,7 @@ use otlp::encode::SpanEncoder;
 use span::{Field, SpanContext, SpanId};
 use tokio::sync::Notify;
 
-use super::clock::nanos;
+use super::clock::{Moment, nanos};
 use super::flights::{Flights, Quiet};
 use super::held::{Free, Held};
 use super::lineage::Word;
@@ -36,7 +36,7 @@ const EXPECTED_STEP: Duration = Duration::from_secs(1);
 pub(super) struct Causes {
     state: Mutex<State>,
     /// What moments are counted from.
-    began: Instant,
+    began: Moment,
     key: RandomState,
     /// Until when calls without a context are expected.
     expected: AtomicU64,
@@ -124,12 +124,17 @@ impl Causes {
         };
         Self {
             state: Mutex::new(state),
-            began: Instant::now(),
+            began: Moment::now(),
             key: RandomState::new(),
             expected: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             opened: Notify::new(),
         }
+    }
+
+    /// From now on links need this confidence.
+    pub(super) fn decide_from(&self, threshold: f64) {
+        self.state().engine.decide_from(threshold);
     }
 
     /// A number for a connection that begins.
@@ -153,7 +158,7 @@ impl Causes {
     }
 
     /// Whether the application makes calls without a context of their own.
-    pub(super) fn are_asked_for(&self, now: Instant) -> bool {
+    pub(super) fn are_asked_for(&self, now: Moment) -> bool {
         self.nanos(now) < self.expected.load(Ordering::Relaxed)
     }
 
@@ -175,7 +180,7 @@ impl Causes {
     /// An inbound request's head is complete. `body` says whether a body follows.
     pub(super) fn request(
         &self,
-        now: Instant,
+        now: Moment,
         message: &Message<'_>,
         body: bool,
         context: SpanContext,
@@ -223,7 +228,7 @@ impl Causes {
 
     /// A call that the application has put into a trace itself leaves. There is something to learn from it where others
     /// are without.
-    pub(super) fn forwarded(&self, now: Instant, message: &Message<'_>, context: &SpanContext) -> Part {
+    pub(super) fn forwarded(&self, now: Moment, message: &Message<'_>, context: &SpanContext) -> Part {
         if !self.are_asked_for(now) {
             return Part::Nothing;
         }
@@ -246,7 +251,7 @@ impl Causes {
     /// A call without a context is about to leave. If it stays open and has a span, `recorded`, that is waited for.
     pub(super) fn call(
         &self,
-        now: Instant,
+        now: Moment,
         message: &Message<'_>,
         span_id: SpanId,
         recorded: bool,
@@ -300,7 +305,7 @@ impl Causes {
     pub(super) fn answered(&self, part: &Part, fields: &[Field<'_>]) {
         self.follow(part, Engine::responded);
         if let Part::Call(call) = part {
-            let now = Instant::now();
+            let now = Moment::now();
             let tokens = Tokens::of_response(&self.key, fields);
             self.state()
                 .engine
@@ -316,7 +321,7 @@ impl Causes {
             ..
         }) = part
         {
-            let now = self.nanos(Instant::now());
+            let now = self.nanos(Moment::now());
             let mut state = self.state();
             let State { engine, flights, .. } = &mut *state;
             if let Some(request) = flights.request(*place) {
@@ -326,7 +331,7 @@ impl Causes {
     }
 
     /// A request or call has ended.
-    pub(super) fn ended(&self, now: Instant, part: Part) {
+    pub(super) fn ended(&self, now: Moment, part: Part) {
         match part {
             Part::Request(flight) => {
                 let mut state = self.state();
@@ -349,7 +354,7 @@ impl Causes {
     }
 
     /// The last words that are due, or, without a moment, all that there are.
-    pub(super) fn settle(&self, now: Option<Instant>) -> Vec<Settled> {
+    pub(super) fn settle(&self, now: Option<Moment>) -> Vec<Settled> {
         let now = now.map_or(Nanos::MAX, |now| self.nanos(now));
         let mut state = self.state();
         let State {
@@ -402,8 +407,8 @@ impl Causes {
         }
     }
 
-    fn nanos(&self, instant: Instant) -> Nanos {
-        nanos(instant.saturating_duration_since(self.began))
+    fn nanos(&self, moment: Moment) -> Nanos {
+        moment.since(self.began)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -6,17 +6,18 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use otlp::encode::SpanEncoder;
-use span::{Field, Tracestate};
+use span::{Field, SpanContext, Tracestate};
 
 use super::causes::Part;
-use super::clock::nanos;
+use super::clock::Moment;
 use super::lineage::{Lineage, Link};
 use super::open::OpenRequest;
 use super::redact::{self, REDACTED, Target};
 use super::{Observed, REQUEST_ID, Recorder, kind};
+use crate::config::Live;
 use crate::grpc;
 use crate::metrics::{Direction, Unrecorded};
 use crate::tap::{End, Exchange, RequestHead, Side};
@@ -29,12 +30,23 @@ const METHODS: [&str; 10] = [
 /// The most characters of a gRPC method that are told while it is open.
 const GRPC_METHOD_MAX: usize = 256;
 
+/// What came before the request.
+#[derive(Clone, Copy)]
+pub(super) struct Before<'a> {
+    /// What other tracers keep in its trace.
+    pub(super) tracestate: Option<Tracestate<'a>>,
+    /// A span outside the mesh that is not trusted to be its parent.
+    pub(super) outside: Option<SpanContext>,
+}
+
 /// A request that is being recorded.
 pub struct Recorded {
     recorder: Arc<Recorder>,
+    /// Those that held when it began.
+    settings: Arc<Live>,
     direction: Direction,
     lineage: Lineage,
-    began: Instant,
+    began: Moment,
     /// The same, in nanoseconds since 1970.
     start: u64,
     /// What the search for causes knows it by.
@@ -61,7 +73,7 @@ impl Recorded {
         head: &RequestHead<'_>,
         known: &Known<'_>,
         lineage: Lineage,
-        tracestate: Option<Tracestate<'_>>,
+        before: Before<'_>,
         part: Part,
     ) -> Self {
         let pod = &observed.recorder.pod;
@@ -70,6 +82,7 @@ impl Recorded {
         let (start, span) = observed.recorder.open(observed.read, recording);
         let mut recorded = Self {
             recorder: Arc::clone(&observed.recorder),
+            settings: Arc::clone(observed.live()),
             direction: observed.direction,
             lineage,
             began: observed.read,
@@ -78,7 +91,7 @@ impl Recorded {
             span,
             method: known.method,
             path: 0..0,
-            probe: observed.direction == Direction::Inbound && known.is_probe(&pod.settings.probe_paths),
+            probe: observed.direction == Direction::Inbound && known.is_probe(&observed.live().probe_paths),
             grpc: known.grpc,
             status: None,
             grpc_status: None,
@@ -87,7 +100,7 @@ impl Recorded {
             messages: [0; 2],
             ended: false,
         };
-        recorded.describe(observed, head, known, tracestate);
+        recorded.describe(observed, head, known, before);
         recorded
     }
 
@@ -97,10 +110,10 @@ impl Recorded {
         observed: &Observed,
         head: &RequestHead<'_>,
         known: &Known<'_>,
-        tracestate: Option<Tracestate<'_>>,
+        before: Before<'_>,
     ) {
         let Some(span) = &mut self.span else { return };
-        let settings = &self.recorder.pod.settings;
+        let settings = &self.settings;
         let target = &known.target;
         let query = target
             .query
@@ -135,8 +148,12 @@ impl Recorded {
             };
         }
         span.extend(observed.shared.attributes());
-        if let Some(state) = tracestate {
+        if let Some(state) = before.tracestate {
             span.trace_state(&state.to_string());
+        }
+        if let Some(outside) = before.outside {
+            span.word("meshtrace.edge", "true");
+            span.link(&outside);
         }
         capture(
             span,
@@ -154,9 +171,10 @@ impl Recorded {
         let part = std::mem::replace(&mut self.part, Part::Nothing);
         let span = self.span.take();
         let pod = &self.recorder.pod;
-        let took = self.began.elapsed();
+        let now = Moment::now();
+        let took = now.since(self.began);
         if let Some(causes) = &pod.causes {
-            causes.ended(self.began + took, part);
+            causes.ended(now, part);
         }
         self.recorder
             .tally
@@ -174,7 +192,7 @@ impl Recorded {
             pod.metrics.unrecorded(Unrecorded::Probe);
             return self.recorder.discard(span);
         }
-        span.times(self.start, self.start.saturating_add(nanos(took)));
+        span.times(self.start, self.start.saturating_add(took));
         self.conclude(&mut span, end, succeeded);
         match &pod.causes {
             Some(causes) if self.lineage.link == Link::Provisional => {
@@ -253,7 +271,7 @@ impl Recorded {
     }
 
     /// When it began.
-    pub(super) fn began(&self) -> Instant {
+    pub(super) fn began(&self) -> Moment {
         self.began
     }
 
@@ -336,7 +354,7 @@ impl Exchange for Box<Recorded> {
             capture(
                 span,
                 "http.response.header.",
-                &self.recorder.pod.settings.capture_headers,
+                &self.settings.capture_headers,
                 fields,
             );
         }

@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 use tokio::time::{sleep, timeout};
 
 use super::Recorded;
+use super::clock::Moment;
 
 /// How long a request is open before it is worth telling of.
 const A_WHILE: Duration = Duration::from_secs(1);
@@ -82,7 +83,7 @@ pub struct Question(Arc<Mutex<Oldest>>);
 #[derive(Default)]
 struct Oldest {
     /// By age, and by a number that tells requests of the same age apart.
-    kept: BTreeMap<(Instant, u64), OpenRequest>,
+    kept: BTreeMap<(Moment, u64), OpenRequest>,
     seen: u64,
 }
 
@@ -170,10 +171,10 @@ impl Drop for Present {
 impl Question {
     /// Answers it with what a connection has open.
     pub fn answer<'r>(self, requests: impl Iterator<Item = &'r Recorded>) {
-        let now = Instant::now();
+        let now = Moment::now();
         let mut oldest = lock(&self.0);
         for request in requests {
-            let age = now.saturating_duration_since(request.began());
+            let age = Duration::from_nanos(now.since(request.began()));
             if age >= A_WHILE {
                 oldest.see(request.began(), || request.open(age));
             }
@@ -182,7 +183,7 @@ impl Question {
 }
 
 impl Oldest {
-    fn see(&mut self, began: Instant, told: impl FnOnce() -> OpenRequest) {
+    fn see(&mut self, began: Moment, told: impl FnOnce() -> OpenRequest) {
         let key = (began, self.seen);
         self.seen += 1;
         if self.kept.len() == TOLD_MAX {
@@ -209,7 +210,7 @@ mod tests {
 
     #[test]
     fn the_oldest_are_kept_and_the_others_are_counted() {
-        let start = Instant::now();
+        let start = Moment::now();
         let mut oldest = Oldest::default();
         // neither the oldest first nor the youngest
         for number in (0..250_u64).map(|number| number * 7 % 250) {
@@ -226,7 +227,7 @@ mod tests {
                 request_messages: 0,
                 response_messages: 0,
             };
-            oldest.see(start + Duration::from_millis(number), request);
+            oldest.see(start.after(number), request);
         }
         let kept: Vec<_> = oldest.kept.values().map(|request| request.age_ms).collect();
         assert_eq!(kept, (0..100).collect::<Vec<_>>());

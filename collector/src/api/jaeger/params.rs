@@ -3,7 +3,6 @@
 use std::ops::RangeInclusive;
 use std::time::UNIX_EPOCH;
 
-use process::config::{self, DURATION_ALLOWED};
 use span::TraceId;
 
 use super::answer::Refused;
@@ -188,7 +187,8 @@ impl Params {
     /// A duration in Go's notation, as nanoseconds.
     pub(super) fn duration(&mut self, name: &'static str) -> Option<u64> {
         let text = self.text(name)?;
-        let parsed = config::duration(&text).ok_or_else(|| format!("`{text}` is not {DURATION_ALLOWED}"));
+        let parsed =
+            time::parse_duration(&text).ok_or_else(|| format!("`{text}` is not {}", time::DURATION_ALLOWED));
         self.checked(name, parsed).map(time::nanos)
     }
 

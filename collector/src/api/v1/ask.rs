@@ -2,8 +2,6 @@
 
 use std::ops::RangeInclusive;
 
-use process::config;
-
 use super::answer::{Problem, Refused};
 use crate::time;
 
@@ -106,10 +104,10 @@ pub(super) fn number(place: &str, text: &str, bounds: RangeInclusive<usize>) -> 
 
 /// A duration, as nanoseconds.
 pub(super) fn duration(place: &str, text: &str) -> Result<u64, Problem> {
-    let duration = config::duration(text).ok_or_else(|| {
+    let duration = time::parse_duration(text).ok_or_else(|| {
         Problem::new(format!("`{text}` is not a duration"))
             .at(place)
-            .allowed(config::DURATION_ALLOWED)
+            .allowed(time::DURATION_ALLOWED)
     });
     duration.map(time::nanos)
 }

@@ -120,6 +120,11 @@ impl<P: Copy, C> Engine<P, C> {
         }
     }
 
+    /// From now on links below this confidence are not made; see [`Settings::threshold`].
+    pub fn decide_from(&mut self, threshold: f64) {
+        self.settings.threshold = threshold;
+    }
+
     /// An inbound request's head is complete.
     pub fn begin(&mut self, now: Nanos, request: Inbound<'_>, parent: P) -> Request {
         let now = self.pass(now);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What [`duration`] reads, for error messages.
+/// What [`parse_duration`] reads, for error messages.
 pub const DURATION_ALLOWED: &str =
     "a duration such as 300ms, 1.5s, 1h30m or 2d (units: ns, us, ms, s, m, h, d, w)";
 
@@ -11,7 +11,7 @@ const MAX_SECONDS: f64 = 100.0 * 365.0 * 86_400.0;
 
 /// Reads a duration: numbers, each with its unit, or `0`. `None` for anything else, for negative ones, and for more than a
 /// hundred years.
-pub fn duration(text: &str) -> Option<Duration> {
+pub fn parse_duration(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
     }
@@ -65,7 +65,11 @@ mod tests {
             ("250000µs", 250),
             (".5s", 500),
         ] {
-            assert_eq!(duration(text), Some(Duration::from_millis(millis)), "{text}");
+            assert_eq!(
+                parse_duration(text),
+                Some(Duration::from_millis(millis)),
+                "{text}"
+            );
         }
     }
 
@@ -77,7 +81,11 @@ mod tests {
             ("1e3ms", 1000),
             ("+2s", 2000),
         ] {
-            assert_eq!(duration(text), Some(Duration::from_millis(millis)), "{text}");
+            assert_eq!(
+                parse_duration(text),
+                Some(Duration::from_millis(millis)),
+                "{text}"
+            );
         }
     }
 
@@ -99,14 +107,14 @@ mod tests {
             "ms5",
             ".",
         ] {
-            assert_eq!(duration(text), None, "{text}");
+            assert_eq!(parse_duration(text), None, "{text}");
         }
     }
 
     proptest! {
         #[test]
         fn no_text_panics(text in ".{0,40}") {
-            prop_assert!(duration(&text).is_none_or(|d| d.as_secs_f64() <= MAX_SECONDS));
+            prop_assert!(parse_duration(&text).is_none_or(|d| d.as_secs_f64() <= MAX_SECONDS));
         }
     }
 }

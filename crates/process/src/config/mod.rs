@@ -34,7 +34,7 @@ use self::read::scalar;
 /// A value of a document.
 pub use serde_yaml::Value;
 
-pub use self::duration::{DURATION_ALLOWED, duration};
+pub use self::duration::{DURATION_ALLOWED, parse_duration};
 pub use self::nearest::nearest;
 pub use self::read::{boolean, list, parsed, text};
 
