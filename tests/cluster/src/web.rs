@@ -57,7 +57,7 @@ pub fn serve(namespace: &Namespace, replicas: u32, annotations: &Value) {
         container.insert("readinessProbe".to_owned(), ready);
         container.insert(
             "lifecycle".to_owned(),
-            json!({"preStop": {"sleep": {"seconds": 5}}}),
+            json!({"preStop": {"sleep": {"seconds": 15}}}),
         );
     }
     let labels = json!({"app": "web"});
@@ -71,7 +71,7 @@ pub fn serve(namespace: &Namespace, replicas: u32, annotations: &Value) {
                 "selector": {"matchLabels": labels},
                 "template": {
                     "metadata": {"labels": labels},
-                    "spec": {"terminationGracePeriodSeconds": 8, "containers": [container]},
+                    "spec": {"terminationGracePeriodSeconds": 18, "containers": [container]},
                 },
             },
         },
