@@ -1,8 +1,9 @@
 //! meshtrace as it is installed in the cluster of the tests.
 #![allow(
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::missing_panics_doc,
-    reason = "for tests, which fail by it"
+    reason = "for tests, which fail by it; a JSON value's index never panics"
 )]
 
 use serde_json::{Value, json};
