@@ -5,7 +5,7 @@ CARGO ?= cargo
 # what the demo runs: optimised as a release, but built in less time than whole-program optimisation takes
 DEMO := target/demo
 
-.PHONY: help ui demo images render test bench bench-causality bench-live bench-store fmt
+.PHONY: help ui demo cluster cluster-down images render test bench bench-causality bench-live bench-store fmt
 
 help: ## say what there is (this)
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
@@ -22,6 +22,16 @@ demo: ## build, start the bank with a sidecar beside each service, and run until
 
 images: ## images of everything, for Kubernetes: with docker, podman or buildah if one works, else without
 	@tools/build-images
+
+cluster: ## a Kubernetes of one node on this machine, with the images, to play with (root; the first time 15 minutes)
+	@tools/install test
+	@tools/pages
+	$(CARGO) build --locked --workspace --bins
+	@tools/images --programs target/debug target/images
+	@PATH="$$PWD/.tools/bin:$$PATH" target/debug/cluster up --images target/images
+
+cluster-down: ## take it down again
+	@target/debug/cluster down
 
 render: ## manifests/ and the chart's golden files anew, after a change to the chart
 	@tools/install test

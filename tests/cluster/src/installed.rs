@@ -1,13 +1,15 @@
 //! meshtrace as it is installed in the cluster of the tests.
 #![allow(
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::missing_panics_doc,
-    reason = "for tests, which fail by it"
+    reason = "for tests, which fail by it; a JSON value's index never panics"
 )]
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::admin::{Namespace, PATIENCE, attempt, eventually, tell};
+use crate::admin::{Namespace, PATIENCE, attempt, eventually, is_injected, tell};
+use crate::web;
 
 /// The release and its namespace.
 pub const NAME: &str = "meshtrace";
@@ -15,9 +17,10 @@ pub const NAME: &str = "meshtrace";
 /// Installs it, or brings an installation back to what it is with these values (`key=value`, separated by spaces).
 #[track_caller]
 pub fn with(values: &str) -> Namespace {
-    // deleted with the release, so that the next one begins with nothing
-    let kept = "collector.storage.whenDeleted=Delete operator.replicas=1 crds.keep=false";
-    let values = kept.split(' ').chain(values.split_whitespace());
+    // - nothing stays when it is uninstalled, so that the next one begins with nothing
+    // - the API server waits for the webhook even where all of this shares two processors with whoever compiles
+    let always = "collector.storage.whenDeleted=Delete crds.keep=false operator.replicas=1 operator.webhook.timeoutSeconds=20";
+    let values = always.split(' ').chain(values.split_whitespace());
     let values: Vec<&str> = values.flat_map(|value| ["--set", value]).collect();
     let patience = format!("{}s", PATIENCE.as_secs());
     let install = [
@@ -43,14 +46,24 @@ pub fn with(values: &str) -> Namespace {
     ));
     installed.rolled_out("deployment/meshtrace-operator");
     installed.rolled_out("statefulset/meshtrace-collector");
-    eventually("the webhook to be trusted", || {
-        let webhook = crate::admin::get("mutatingwebhookconfiguration meshtrace-operator");
-        let all = webhook["webhooks"].as_array().cloned().unwrap_or_default();
-        let trusted = |one: &Value| !one["clientConfig"]["caBundle"].is_null();
-        if !all.is_empty() && all.iter().all(trusted) {
-            return Ok(());
-        }
-        Err("not every webhook has the operator's certificate".to_owned())
+    eventually("the webhook to answer", || {
+        let asks = json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "asks", "annotations": {"meshtrace.io/inject": "true"}},
+            "spec": {"containers": [web::python(&[])]},
+        });
+        let nothing_is_made = [
+            "create",
+            "--dry-run=server",
+            "--output",
+            "json",
+            "--filename",
+            "-",
+        ];
+        let answer = attempt("kubectl", &nothing_is_made, &asks.to_string())?;
+        let pod = serde_json::from_str(&answer).map_err(|error| format!("{error}: {answer}"))?;
+        is_injected(&pod).then_some(()).ok_or(answer)
     });
     installed
 }

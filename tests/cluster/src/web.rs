@@ -1,8 +1,9 @@
 //! A server and a caller of it, as small as they can be: what tests look at is what happens around them.
 #![allow(
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::missing_panics_doc,
-    reason = "for tests, which fail by it"
+    reason = "for tests, which fail by it; a JSON value's index never panics"
 )]
 
 use serde_json::{Value, json};
@@ -57,7 +58,7 @@ pub fn serve(namespace: &Namespace, replicas: u32, annotations: &Value) {
         container.insert("readinessProbe".to_owned(), ready);
         container.insert(
             "lifecycle".to_owned(),
-            json!({"preStop": {"sleep": {"seconds": 5}}}),
+            json!({"preStop": {"sleep": {"seconds": 15}}}),
         );
     }
     let labels = json!({"app": "web"});
@@ -71,7 +72,7 @@ pub fn serve(namespace: &Namespace, replicas: u32, annotations: &Value) {
                 "selector": {"matchLabels": labels},
                 "template": {
                     "metadata": {"labels": labels},
-                    "spec": {"terminationGracePeriodSeconds": 8, "containers": [container]},
+                    "spec": {"terminationGracePeriodSeconds": 18, "containers": [container]},
                 },
             },
         },
