@@ -5,6 +5,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 
+use stories::operator::Operator;
 use stories::sidecar::Sidecar;
 use stories::sink::{Sink, Span, attribute};
 use stories::sockets::{Socket, connect, free_address, listener};
@@ -289,4 +290,31 @@ fn where_links_are_switched_off_none_is_made_and_that_is_the_reason() {
     let (_call, call_head) = pod.goes_out("GET /stock HTTP/1.1");
     assert_ne!(context(&head).0, context(&call_head).0);
     assert_eq!((pod.links("unknown", "none"), pod.unknown("off")), (2, 1));
+}
+
+#[test]
+fn where_links_are_switched_on_a_request_that_came_in_before_counts_among_the_causes() {
+    let operator = Operator::saying("propagate_inferred: off\n");
+    let pod = Pod::new(&operator.config("account-0"));
+    let taken = |count| {
+        pod.sidecar.eventually("what the operator says", |metrics| {
+            metrics.value("meshtrace_settings_applied_total") == count
+        });
+    };
+    taken(1);
+    let (call, _) = pod.goes_out("GET /stock HTTP/1.1");
+    call.answer();
+    assert_eq!(pod.unknown("off"), 1);
+    let (first, first_head) = pod.comes_in("GET /orders HTTP/1.1");
+    operator.say("propagate_inferred: 0.99\n");
+    taken(2);
+    let (second, second_head) = pod.comes_in("GET /orders HTTP/1.1");
+    // of the second alone it would be known
+    let (call, call_head) = pod.goes_out("GET /stock HTTP/1.1");
+    let traces = [&first_head, &second_head, &call_head].map(|head| context(head).0.to_owned());
+    assert!(traces[2] != traces[0] && traces[2] != traces[1], "{traces:?}");
+    assert_eq!((pod.unknown("off"), pod.links("propagated", "")), (1, 0));
+    for passage in [call, first, second] {
+        passage.answer();
+    }
 }
