@@ -291,6 +291,18 @@ fn what_was_told_is_not_told_again_unless_it_changes_or_the_object_is_another_on
 }
 
 #[test]
+fn a_namespace_that_is_gone_is_forgotten() {
+    let cluster = Cluster::new();
+    cluster.namespace(&[("meshtrace.io/inject", "yes")], None);
+    assert_eq!(cluster.tales().len(), 1);
+    cluster.coverage.namespace(Some("another"));
+    assert_eq!(cluster.tales().len(), 1);
+    cluster.namespaces.remove("bank");
+    cluster.coverage.namespace(Some("bank"));
+    assert_eq!(cluster.tales(), Vec::<String>::new());
+}
+
+#[test]
 fn what_is_not_listed_any_more_is_forgotten() {
     let cluster = Cluster::new();
     cluster.coverage.see(Kind::Pod, &pod(AFTER, &asking()));

@@ -395,16 +395,12 @@ fn header(value: &process::config::Value) -> Result<String, String> {
     }
 }
 
-/// `500ms`, `2s`, `1.5s`, `3m`.
+/// `500ms`, `2s`, `1m30s`.
 fn duration(value: &process::config::Value) -> Result<Duration, String> {
     let text = text(value)?;
-    let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0)];
-    let read = units.into_iter().find_map(|(unit, seconds)| {
-        let number: f64 = text.strip_suffix(unit)?.trim().parse().ok()?;
-        Duration::try_from_secs_f64(number * seconds).ok()
-    });
-    read.filter(|duration| *duration > Duration::ZERO && *duration <= Duration::from_secs(3600))
-        .ok_or_else(|| format!("`{text}` is not a time like `500ms`, `2s` or `3m`, up to an hour"))
+    process::config::parse_duration(&text)
+        .filter(|duration| *duration > Duration::ZERO && *duration <= Duration::from_secs(3600))
+        .ok_or_else(|| format!("`{text}` is not a time like `500ms`, `2s` or `1m30s`, up to an hour"))
 }
 
 fn map<S: serde::Serializer>(pairs: &[(String, String)], serializer: S) -> Result<S::Ok, S::Error> {

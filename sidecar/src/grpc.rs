@@ -23,11 +23,16 @@ const NAMES: [&str; 17] = [
     "UNAUTHENTICATED",
 ];
 
-/// Whether a `content-type` is gRPC's.
+const CONTENT_TYPE: &[u8] = b"application/grpc";
+
+/// Whether a `content-type` is gRPC's: `application/grpc`, that with a `+` suffix, or either with parameters, before which
+/// there may be blanks (RFC 9110, section 8.3.1). gRPC-Web frames its trailers like messages, and is another protocol.
 pub fn is(content_type: &[u8]) -> bool {
-    match content_type.strip_prefix(b"application/grpc") {
-        Some(rest) => matches!(rest.first(), None | Some(b'+' | b';' | b' ')),
-        None => false,
+    match content_type.split_at_checked(CONTENT_TYPE.len()) {
+        Some((kind, rest)) if kind.eq_ignore_ascii_case(CONTENT_TYPE) => {
+            rest.starts_with(b"+") || matches!(rest.trim_ascii_start().first(), None | Some(b';'))
+        }
+        _ => false,
     }
 }
 
@@ -61,6 +66,13 @@ mod tests {
     fn only_grpc_is_grpc() {
         assert!(is(b"application/grpc") && is(b"application/grpc+proto") && is(b"application/grpc;x=y"));
         assert!(!is(b"application/grpc-web") && !is(b"application/json"));
+        assert!(!is(b"application/grpc-web ;x=y") && !is(b"application/grp") && !is(b""));
+    }
+
+    #[test]
+    fn blanks_before_parameters_and_capitals_change_nothing() {
+        assert!(is(b"application/grpc ;x=y") && is(b"application/grpc\t; x=y") && is(b"application/grpc "));
+        assert!(is(b"Application/gRPC+proto ; x=y"));
     }
 
     #[test]

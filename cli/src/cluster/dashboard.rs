@@ -27,34 +27,45 @@ pub async fn dashboard(
     kubectl: &Kubectl,
     namespace: &str,
     port: Option<u16>,
-    mut say: impl FnMut(&str),
+    say: impl FnOnce(&str),
 ) -> Result<(), Error> {
     let asked_to_stop = process::stop::listen().map_err(Error::Signals)?;
-    let stay = async {
-        let mut way = Forward::open(kubectl, namespace, port).await?;
-        let port = way.port;
-        answers(port, &mut way).await?;
-        say(&way.place());
-        loop {
-            way.closed().await;
-            way.close().await;
-            way = loop {
-                sleep(AGAIN).await;
-                if let Ok(way) = Forward::open(kubectl, namespace, Some(port)).await {
-                    break way;
-                }
-            };
-        }
+    tokio::pin!(asked_to_stop);
+    let mut way = tokio::select! {
+        way = Forward::open(kubectl, namespace, port) => way?,
+        () = &mut asked_to_stop => return Ok(()),
     };
-    tokio::select! {
-        ended = stay => ended,
+    let ended = tokio::select! {
+        ended = stay(kubectl, namespace, &mut way, say) => ended,
         () = asked_to_stop => Ok(()),
+    };
+    way.close().await;
+    ended
+}
+
+/// Keeps the way open. Ends only if the collector does not answer at first.
+async fn stay(
+    kubectl: &Kubectl,
+    namespace: &str,
+    way: &mut Forward,
+    say: impl FnOnce(&str),
+) -> Result<(), Error> {
+    answers(way).await?;
+    say(&way.place());
+    loop {
+        way.closed().await;
+        *way = loop {
+            sleep(AGAIN).await;
+            if let Ok(way) = Forward::open(kubectl, namespace, Some(way.port)).await {
+                break way;
+            }
+        };
     }
 }
 
 /// Waits until the collector answers.
-async fn answers(port: u16, way: &mut Forward) -> Result<(), Error> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+async fn answers(way: &mut Forward) -> Result<(), Error> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, way.port));
     let asking = async {
         for _ in 0..ATTEMPTS {
             if http::get(address, "/")

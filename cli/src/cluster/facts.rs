@@ -76,13 +76,17 @@ pub(super) async fn all(kubectl: &Kubectl, path: &str) -> Result<Vec<Value>, Err
 pub(super) fn site(operator: Option<&Value>, namespace: &str, kubernetes: Option<(u32, u32)>) -> Site {
     let usual = Site::usual(env!("CARGO_PKG_VERSION"));
     let said = |variable| operator.and_then(|operator| variable_of(operator, variable));
+    let excluded = said("MESHTRACE_OPERATOR_EXCLUDE").unwrap_or_default();
+    let excluded = excluded.split(',').map(str::trim).filter(|name| !name.is_empty());
     Site {
-        image: said("MESHTRACE_OPERATOR_IMAGE").unwrap_or(usual.image),
-        collector: said("MESHTRACE_OPERATOR_COLLECTOR").unwrap_or(usual.collector),
+        excluded: excluded.map(str::to_owned).collect(),
+        image: said("MESHTRACE_OPERATOR_IMAGE").unwrap_or_else(|| usual.image.clone()),
+        collector: said("MESHTRACE_OPERATOR_COLLECTOR").unwrap_or_else(|| usual.collector.clone()),
+        operator: said("MESHTRACE_OPERATOR_SETTINGS_URL").filter(|url| !url.is_empty()),
         native_sidecars: kubernetes.is_none_or(has_native_sidecars),
         own_namespace: namespace.to_owned(),
-        version: operator.and_then(version).unwrap_or(usual.version),
-        asked: false,
+        version: operator.and_then(version).unwrap_or_else(|| usual.version.clone()),
+        ..usual
     }
 }
 

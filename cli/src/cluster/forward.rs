@@ -122,22 +122,21 @@ pub async fn through<T>(
     work: impl AsyncFnOnce(String) -> T,
 ) -> Result<T, Error> {
     let asked_to_stop = process::stop::listen().map_err(Error::Signals)?;
-    let worked = async {
-        let mut way = Forward::open(kubectl, namespace, None).await?;
-        let work = work(way.place());
-        tokio::pin!(work);
-        let done = tokio::select! {
-            done = &mut work => done,
-            // what it does not finish without the way is its own to say
-            () = way.closed() => work.await,
-        };
-        way.close().await;
-        Ok(done)
+    tokio::pin!(asked_to_stop);
+    let mut way = tokio::select! {
+        way = Forward::open(kubectl, namespace, None) => way?,
+        () = &mut asked_to_stop => return Err(Error::Stopped),
     };
-    tokio::select! {
-        done = worked => done,
+    let work = work(way.place());
+    tokio::pin!(work);
+    let done = tokio::select! {
+        done = &mut work => Ok(done),
         () = asked_to_stop => Err(Error::Stopped),
-    }
+        // what it does not finish without the way is its own to say
+        () = way.closed() => Ok(work.await),
+    };
+    way.close().await;
+    done
 }
 
 /// The port at which kubectl listens, once it does; `None` where it ends without.

@@ -146,8 +146,9 @@ fn service(document: &Document, name: String, mut section: Section<'_>) -> Servi
 
 /// The keys that are handed to the sidecar as they are; it judges their values itself.
 fn sidecar(mut section: Section<'_>) -> Vec<(String, String)> {
-    const PASSED_ON: [(&str, &str); 12] = [
+    const PASSED_ON: [(&str, &str); 13] = [
         ("mode", env::MODE),
+        ("edge", env::EDGE),
         ("sampling", env::SAMPLING),
         ("propagate", env::PROPAGATE),
         ("propagate_inferred", env::PROPAGATE_INFERRED),

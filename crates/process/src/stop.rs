@@ -20,10 +20,9 @@ pub fn listen() -> io::Result<impl Future<Output = ()>> {
                 return Poll::Ready("SIGTERM");
             }
             interrupt.poll_recv(context).map(|_| "SIGINT")
-        });
-        tracing::info!(
-            signal = signal.await,
-            "stopping: what is open may come to its end"
-        );
+        })
+        // not in the line below: what is logged is looked at only where somebody reads the log
+        .await;
+        tracing::info!(signal, "stopping: what is open may come to its end");
     })
 }

@@ -38,7 +38,10 @@ pub async fn follow(client: Client, namespaces: Arc<Namespaces>, changed: impl F
                 namespaces.set(known(&namespace));
                 changed(Some(&namespace.name_any()));
             }
-            Ok(Event::Delete(namespace)) => namespaces.remove(&namespace.name_any()),
+            Ok(Event::Delete(namespace)) => {
+                namespaces.remove(&namespace.name_any());
+                changed(Some(&namespace.name_any()));
+            }
             Err(error) => tracing::warn!(%error, "namespaces cannot be watched; going on with what is known"),
         }
     }

@@ -29,6 +29,9 @@ use crate::namespaces::{Known, Namespaces};
 /// The most objects that are kept. Those beyond it are counted, and not judged.
 const MOST: usize = 200_000;
 
+/// The kind that is no workload's and is kept all the same.
+const NAMESPACE: &str = "Namespace";
+
 /// A kind, a namespace (empty for namespaces themselves), a name.
 type Key = (&'static str, String, String);
 
@@ -92,17 +95,20 @@ impl Coverage {
         });
     }
 
-    /// A namespace has changed, or, where there is no name, any may have.
+    /// A namespace has changed or is gone, or, where there is no name, any may have.
     pub fn namespace(&self, name: Option<&str>) {
         let known = match name {
             Some(name) => self.namespaces.known(name).into_iter().collect(),
             None => self.namespaces.all(),
         };
-        let entries: Vec<_> = known.iter().map(|known| namespace(known, &self.site)).collect();
+        let there: BTreeSet<&str> = known.iter().map(|known| known.namespace.name.as_str()).collect();
         let mut board = self.board();
-        for (known, entry) in known.iter().zip(entries) {
-            let key = ("Namespace", String::new(), known.namespace.name.clone());
-            board.put(key, entry);
+        board.entries.retain(|(kind, _, of), _| {
+            *kind != NAMESPACE || there.contains(of.as_str()) || name.is_some_and(|name| name != of)
+        });
+        for known in &known {
+            let key = (NAMESPACE, String::new(), known.namespace.name.clone());
+            board.put(key, namespace(known, &self.site));
         }
         let is_concerned = |key: &Key| name.is_none_or(|name| key.1 == name);
         for (_, entry) in board.entries.iter_mut().filter(|(key, _)| is_concerned(key)) {
@@ -203,7 +209,7 @@ fn namespace(known: &Known, site: &Site) -> Option<Entry> {
     let (_, problems) = annotations::read(&[(Level::Namespace, &namespace.annotations)]);
     let mut entry = Entry::of(Object {
         api_version: "v1",
-        kind: "Namespace",
+        kind: NAMESPACE,
         namespace: String::new(),
         name: namespace.name.clone(),
         uid: known.uid.clone(),

@@ -180,12 +180,12 @@ pub struct Redaction {
 #[serde(rename_all = "camelCase")]
 pub struct Skip {
     /// Ports of the pod that are reached directly: each a port or a range such as `9000-9100`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "ports")]
     pub inbound_ports: Option<Vec<IntOrString>>,
 
     /// Ports elsewhere that the pod reaches directly: each a port or a range.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "ports")]
     pub outbound_ports: Option<Vec<IntOrString>>,
 

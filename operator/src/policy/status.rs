@@ -6,7 +6,7 @@
 //! | `Applied` | at least one of its keys holds in at least one pod | nowhere; the message says why |
 //! | `RestartNeeded` | pods that it is for are older than what it skips | all of them skip it |
 //!
-//! `RestartNeeded` is there only where something is skipped. What an annotation of the pod says is known from its
+//! `RestartNeeded` is there only where something is skipped by a policy that counts. What an annotation of the pod says is known from its
 //! metadata; one of the namespace is not seen here, though it wins in the sidecar.
 
 use std::collections::BTreeMap;
@@ -73,7 +73,8 @@ struct Tally<'p> {
 impl<'p> Tally<'p> {
     fn of(policy: &'p Policy, now: &Time) -> Self {
         let before = policy.status.skipped.as_ref();
-        let skipped = policy.spec.skip.as_ref().map(|skip| {
+        let skip = policy.spec.skip.as_ref().filter(|_| policy.problems.is_empty());
+        let skipped = skip.map(|skip| {
             let what = json!(skip).to_string();
             let since = before
                 .filter(|before| before.what == what)

@@ -20,3 +20,4 @@ mod parts;
 pub mod place;
 pub mod programs;
 mod sysctls;
+pub mod web;

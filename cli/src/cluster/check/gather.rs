@@ -50,7 +50,7 @@ pub(super) async fn gather(kubectl: &Kubectl, options: &Options, now: SystemTime
 
 /// What an installation into `namespace` needs.
 async fn before(kubectl: &Kubectl, namespace: &str) -> Vec<Finding> {
-    let rights = stream::iter(installation::MADE).map(async |(resource, is_namespaced)| {
+    let rights = stream::iter(installation::RIGHTS).map(async |(resource, is_namespaced)| {
         let namespace = is_namespaced.then_some(namespace);
         (resource, kubectl.may("create", resource, namespace).await)
     });
@@ -170,7 +170,7 @@ async fn room(kubectl: &Kubectl, census: &Census) -> Finding {
         facts::all(kubectl, "/api/v1/resourcequotas"),
         facts::all(kubectl, "/api/v1/limitranges"),
     );
-    quotas::quotas(&quotas, &limits, &census.needs)
+    quotas::quotas(&quotas, &limits, &census.room())
 }
 
 /// The operator's metrics, through the API server.

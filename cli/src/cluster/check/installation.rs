@@ -16,8 +16,8 @@ use super::finding::{Check, Finding};
 use crate::cluster::facts::{items, text};
 use crate::cluster::kubectl::Error;
 
-/// What the chart makes: resource, and whether it is in a namespace.
-pub(super) const MADE: [(&str, bool); 13] = [
+/// What the chart makes, and may therefore be made by whoever installs it: resource, and whether it is in a namespace.
+pub const RIGHTS: [(&str, bool); 15] = [
     ("namespaces", false),
     ("clusterroles.rbac.authorization.k8s.io", false),
     ("clusterrolebindings.rbac.authorization.k8s.io", false),
@@ -34,6 +34,8 @@ pub(super) const MADE: [(&str, bool); 13] = [
     ("deployments.apps", true),
     ("statefulsets.apps", true),
     ("jobs.batch", true),
+    ("poddisruptionbudgets.policy", true),
+    ("leases.coordination.k8s.io", true),
 ];
 
 /// What of ours is in no namespace, with the names that it usually has.
@@ -54,7 +56,7 @@ const MESHES: [(&str, &str); 6] = [
     ("nsm.nginx.com", "NGINX Service Mesh"),
 ];
 
-/// Whether each of [`MADE`] may be made.
+/// Whether each of [`RIGHTS`] may be made.
 pub(super) fn rights(rights: &[(&str, Fact<bool>)]) -> Finding {
     let unknown = rights.iter().find_map(|(_, may)| may.as_ref().err());
     let refused: Vec<_> = rights

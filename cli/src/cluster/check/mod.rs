@@ -21,6 +21,7 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
 pub use finding::{Check, Finding, Group, Status};
+pub use installation::RIGHTS;
 
 use super::kubectl::{Error, Kubectl};
 use crate::style::Style;

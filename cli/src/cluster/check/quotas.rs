@@ -43,7 +43,8 @@ pub(super) fn quotas(
     for (namespace, need) in needs {
         let here = |object: &&Value| Metadata::of(object).namespace == *namespace;
         let limits: Vec<_> = limits.iter().filter(here).collect();
-        for (resource, smallest) in RESOURCES.iter().zip(need.smallest.unwrap_or_default()) {
+        // where none is there yet, what one will ask for is not known
+        for (resource, smallest) in RESOURCES.iter().zip(need.smallest.unwrap_or([f64::INFINITY; 2])) {
             if let Some(least) = least(&limits, resource).filter(|least| *least > smallest) {
                 refused.push(format!(
                     "{namespace}: a LimitRange wants each container to ask for at least {} of {resource}",

@@ -46,8 +46,7 @@ pub(super) struct Census {
     problems: BTreeSet<String>,
     /// How many sidecars there are of each version.
     pub(super) versions: BTreeMap<String, usize>,
-    /// What the sidecars of each namespace need.
-    pub(super) needs: BTreeMap<String, Need>,
+    needs: BTreeMap<String, Need>,
 }
 
 impl Census {
@@ -168,6 +167,19 @@ impl Census {
         }
     }
 
+    /// What the sidecars of each namespace need where any are asked for. Where a quota has refused all pods there are none
+    /// to tell: then it is known from the namespace or its workloads.
+    pub(super) fn room(&self) -> BTreeMap<String, Need> {
+        let mut needs = self.needs.clone();
+        let asks = |said: &Texts| annotations::read(&[(Level::Workload, said)]).0.inject == Wanted::Yes;
+        let workloads = self.workloads.iter().filter(|(_, said)| asks(said));
+        let namespaces = self.asking().map(|(namespace, _)| &namespace.name);
+        for namespace in namespaces.chain(workloads.map(|((namespace, ..), _)| namespace)) {
+            needs.entry(namespace.clone()).or_default();
+        }
+        needs
+    }
+
     /// The namespaces that ask for sidecars, with what they wish for.
     fn asking(&self) -> impl Iterator<Item = (&Namespace, annotations::Wishes)> {
         self.namespaces.values().filter_map(|namespace| {
@@ -199,17 +211,9 @@ impl Census {
     }
 
     pub(super) fn labels(&self) -> Finding {
-        let of_nobody = |namespace: &&Namespace| {
-            ![
-                self.site.own_namespace.as_str(),
-                "kube-system",
-                "kube-public",
-                "kube-node-lease",
-            ]
-            .contains(&namespace.name.as_str())
-        };
+        let ours = |namespace: &&Namespace| !self.site.is_off_limits(&namespace.name);
         let (mut all, mut without) = (0, Vec::new());
-        for namespace in self.asking().map(|(namespace, _)| namespace).filter(of_nobody) {
+        for namespace in self.asking().map(|(namespace, _)| namespace).filter(ours) {
             all += 1;
             if namespace.labels.get(LABEL).map(String::as_str) != Some("true") {
                 without.push(namespace.name.clone());
@@ -350,7 +354,10 @@ mod tests {
                 "Deployment bank/account (2 pods): restart it"
             ]
         );
-        assert_eq!(census.needs["bank"].missing, [0.02, 2.0 * 24.0 * 1024.0 * 1024.0]);
+        assert_eq!(
+            census.room()["bank"].missing,
+            [0.02, 2.0 * 24.0 * 1024.0 * 1024.0]
+        );
     }
 
     #[test]
@@ -388,6 +395,7 @@ mod tests {
         ));
         census.namespace(&namespace("kube-system", &asks(), &json!({})));
         assert_eq!(census.labels().objects, ["not-yet"]);
+        assert!(census.room().contains_key("not-yet"), "though it has no pods");
         assert_eq!(census.pod_security().objects, ["not-yet: restricted"]);
     }
 

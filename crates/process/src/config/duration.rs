@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-/// What [`parse_duration`] takes, for error messages.
+/// What [`parse_duration`] reads, for error messages.
 pub const DURATION_ALLOWED: &str =
     "a duration such as 300ms, 1.5s, 1h30m or 2d (units: ns, us, ms, s, m, h, d, w)";
 
 /// Longer ones than this are taken for mistakes: 100 years.
 const MAX_SECONDS: f64 = 100.0 * 365.0 * 86_400.0;
 
-/// Reads a duration. `None` for anything else, for negative ones, and for more than a hundred years.
+/// Reads a duration: numbers, each with its unit, or `0`. `None` for anything else, for negative ones, and for more than a
+/// hundred years.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
@@ -17,13 +18,16 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut seconds = 0.0;
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
-        let (number, after) = rest.split_at_checked(digits)?;
-        let end = after
-            .find(|c: char| c.is_ascii_digit() || c == '.')
-            .unwrap_or(after.len());
+        // no unit has an `e`, so that one belongs to a number: 1e3
+        let unit_at = rest.find(|c: char| c.is_alphabetic() && c != 'e')?;
+        let (number, after) = rest.split_at_checked(unit_at)?;
+        let end = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
         let (unit, next) = after.split_at_checked(end)?;
-        seconds += number.parse::<f64>().ok()? * unit_seconds(unit)?;
+        let number: f64 = number.trim().parse().ok()?;
+        if number.is_sign_negative() {
+            return None;
+        }
+        seconds += number * unit_seconds(unit)?;
         rest = next;
     }
     (!text.is_empty() && seconds <= MAX_SECONDS).then(|| Duration::from_secs_f64(seconds))
@@ -70,16 +74,34 @@ mod tests {
     }
 
     #[test]
+    fn blanks_before_a_unit_and_powers_of_ten_are_read_too() {
+        for (text, millis) in [
+            ("1 s", 1000),
+            ("1 h 30 m", 5_400_000),
+            ("1e3ms", 1000),
+            ("+2s", 2000),
+        ] {
+            assert_eq!(
+                parse_duration(text),
+                Some(Duration::from_millis(millis)),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
     fn everything_else_is_refused() {
         for text in [
             "",
             "5",
             "s",
             "-1s",
-            "1 s",
+            "1h-30m",
             "1.2.3s",
             "1y",
-            "1e9s",
+            "1e12s",
+            "1e999s",
+            "infs",
             "99999999999h",
             "1sm",
             "ms5",

@@ -2,6 +2,8 @@
 
 use span::Field;
 
+use crate::grpc;
+
 /// Where in its messages one direction of a stream is.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Messages {
@@ -40,14 +42,12 @@ impl Messages {
     }
 }
 
-/// Whether a message with these fields is a stream of gRPC messages: `application/grpc`, or that with a `+` suffix.
-/// gRPC-Web frames its trailers like messages and is left alone.
+/// Whether a message with these fields is a stream of gRPC messages, by [`grpc::is`].
 pub(super) fn is_grpc(fields: &[Field<'_>]) -> bool {
     fields
         .iter()
         .find(|field| field.name == b"content-type")
-        .and_then(|field| field.value.strip_prefix(b"application/grpc"))
-        .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+        .is_some_and(|field| grpc::is(field.value))
 }
 
 #[cfg(test)]
@@ -78,6 +78,7 @@ mod tests {
         assert!(
             is("application/grpc") && is("application/grpc+proto") && is("application/grpc;charset=utf-8")
         );
+        assert!(is("application/grpc ; charset=utf-8"));
         assert!(!is("application/grpc-web") && !is("application/json"));
         assert!(!is_grpc(&[]));
     }
