@@ -40,5 +40,9 @@ fn a_trace_from_outside_ends_at_the_edge_though_the_application_forwards_all_tha
     let call = trace.span("gate", "client");
     assert!(root.is_parent_of(call) && call.is_parent_of(trace.span("inside", "server")));
     assert!(heard.contains(&trace.id), "{heard}");
-    assert!(mesh.traces("service=gate&limit=20").iter().all(|trace| trace.id != OUTSIDE));
+    assert!(
+        mesh.traces("service=gate&limit=20")
+            .iter()
+            .all(|trace| trace.id != OUTSIDE)
+    );
 }

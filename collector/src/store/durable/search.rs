@@ -96,7 +96,7 @@ impl Extent {
         Self {
             start: spans.iter().map(|span| span.start).min().unwrap_or(0),
             end: spans.iter().map(|span| span.end).max().unwrap_or(0),
-            longest: spans.iter().map(|span| span.duration()).max().unwrap_or(0),
+            longest: spans.iter().map(Packed::duration).max().unwrap_or(0),
             spans: spans.len() as u64,
             errors: spans.iter().filter(|span| span.is_error).count() as u64,
             candidate,

@@ -288,7 +288,7 @@ fn entry(part: &Part, group: u32, row: u32) -> Result<Entry, ParquetError> {
         start,
         last: spans.iter().map(|span| span.start).max().unwrap_or(0),
         end: spans.iter().map(|span| span.end).max().unwrap_or(0),
-        longest: spans.iter().map(|span| span.duration()).max().unwrap_or(0),
+        longest: spans.iter().map(Packed::duration).max().unwrap_or(0),
         errors: number(spans.iter().filter(|span| span.is_error).count())?,
     })
 }

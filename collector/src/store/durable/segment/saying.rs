@@ -22,8 +22,8 @@ pub(crate) fn rows(group: &dyn RowGroupReader, count: usize, condition: &Conditi
         Test::Exists | Test::Compares(..) => None,
     };
     let is = |text: &[u8]| wanted.is_none_or(|wanted| text == wanted);
-    let all = [0..count];
-    let mut columns = RowGroup::new(group, &all);
+    let all = 0..count;
+    let mut columns = RowGroup::new(group, std::slice::from_ref(&all));
     let mut saying = vec![false; count];
     let mut add = |rows: &mut dyn Iterator<Item = bool>| {
         for (saying, one) in saying.iter_mut().zip(rows) {
