@@ -324,3 +324,26 @@ fn images_are_run_the_same_whoever_makes_them() {
         assert!(stages.contains(&format!("FROM scratch AS {image}\n")), "{image}");
     }
 }
+
+#[test]
+fn the_same_program_makes_the_same_image_to_the_byte_whenever_it_was_built() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = |out: &str| {
+        // a copy is as new as it is
+        fs::copy("/bin/true", folder.path().join("meshtrace")).unwrap();
+        let made = Command::new(root().join("tools/images"))
+            .arg("--programs")
+            .arg(folder.path())
+            .arg(folder.path().join(out))
+            .arg("cli")
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", said(&made));
+        fs::read(folder.path().join(out).join("cli.tar")).unwrap()
+    };
+    let (once, again) = (image("once"), image("again"));
+    assert!(once.len() > 100_000, "it has no libraries: {} bytes", once.len());
+    assert!(once == again, "the two archives differ");
+    let text = String::from_utf8_lossy(&once);
+    assert!(text.contains("docker.io/meshtrace/cli:") && text.contains("65532:65532"));
+}

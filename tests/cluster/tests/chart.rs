@@ -1,0 +1,58 @@
+//! What is rendered from the chart, before a real API server, and the chart's own test.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::fs;
+
+use cluster::admin::{Own, attempt, repository};
+use cluster::installed;
+
+/// Namespaces in which everything is tried out without being made. Nothing in them may need more than `restricted` allows.
+const RESTRICTED: &str = "pod-security.kubernetes.io/enforce=restricted pod-security.kubernetes.io/warn=restricted";
+
+/// Has the API server check and default these documents as if they were applied. A warning counts as a refusal.
+fn try_out(what: &str, manifest: &str) {
+    // their definitions are the Prometheus operator's, which is not here
+    let known = |document: &&str| !document.contains("apiVersion: monitoring.coreos.com/");
+    let documents: Vec<&str> = manifest.split("\n---\n").filter(known).collect();
+    let try_out = "apply --server-side --force-conflicts --dry-run=server --warnings-as-errors --filename -";
+    let arguments: Vec<&str> = try_out.split(' ').collect();
+    let tried = attempt("kubectl", &arguments, &documents.join("\n---\n"));
+    assert!(tried.is_ok(), "{what}: {}", tried.unwrap_err());
+}
+
+#[test]
+fn the_api_server_takes_every_set_of_values_and_has_nothing_to_warn_of() {
+    let own = Own::new("rendered", RESTRICTED);
+    let places = format!("demo.namespace={0},test.namespace={0}", own.name());
+    let values = repository().join("tests/data/chart/values");
+    let mut sets: Vec<_> = fs::read_dir(values)
+        .unwrap()
+        .map(|file| file.unwrap().path().display().to_string())
+        .collect();
+    sets.sort();
+    for set in sets {
+        let arguments = ["template", "meshtrace", "charts/meshtrace", "--values", &set];
+        let places = ["--namespace", own.name(), "--set", &places];
+        let rendered = attempt("helm", &[&arguments[..], &places].concat(), "").unwrap();
+        try_out(&set, &rendered);
+    }
+}
+
+#[test]
+fn the_api_server_takes_the_manifests() {
+    let _bank = Own::new("bank", RESTRICTED);
+    let _ours = installed::with("");
+    for manifest in ["crds.yaml", "meshtrace.yaml", "demo/bank.yaml"] {
+        let text = fs::read_to_string(repository().join("manifests").join(manifest)).unwrap();
+        try_out(manifest, &text);
+    }
+}
+
+#[test]
+fn helm_test_finds_the_trace_of_what_it_has_sent_through_an_injected_pod() {
+    let ours = installed::with("");
+    let test = "test meshtrace --namespace meshtrace --timeout 120s";
+    let arguments: Vec<&str> = test.split(' ').collect();
+    let tested = attempt("helm", &arguments, "");
+    assert!(tested.is_ok(), "{}\n{}", tested.unwrap_err(), ours.state());
+}
