@@ -587,7 +587,7 @@ fn what_is_kept_of_a_request_is_a_request_of_its_own() {
     let request = otlp::receive::request(&mut batch.spans);
     assert_eq!(batch.unpack(), before);
     let again = otlp::receive::from_request(request).unwrap();
-    let again: Vec<_> = again.iter().map(|span| span.unpack()).collect();
+    let again: Vec<_> = again.iter().map(otlp::receive::Packed::unpack).collect();
     assert_eq!(again, before);
 }
 

@@ -58,7 +58,7 @@ use crate::query::{Query, Summary};
 const QUEUE: usize = 64;
 
 /// Bytes of memory, about, at which a head is sealed. Two more may wait for the sealer meanwhile.
-const HEAD_BYTES: u64 = 96 << 20;
+const HEAD_BYTES: u64 = 48 << 20;
 /// A head is sealed when it is so old, or a sixteenth of what is kept is, in nanoseconds.
 const SEAL_AFTER: u64 = 600 * 1_000_000_000;
 /// But not before that.
