@@ -78,16 +78,16 @@ pub(super) fn site(operator: Option<&Value>, namespace: &str, kubernetes: Option
     let said = |variable| operator.and_then(|operator| variable_of(operator, variable));
     let excluded = said("MESHTRACE_OPERATOR_EXCLUDE").unwrap_or_default();
     let excluded = excluded.split(',').map(str::trim).filter(|name| !name.is_empty());
+    // an empty address means that sidecars are told nothing while they run
+    let operator_url = said("MESHTRACE_OPERATOR_SETTINGS_URL");
     Site {
-        excluded: excluded.map(str::to_owned).collect(),
-        image: said("MESHTRACE_OPERATOR_IMAGE").unwrap_or_else(|| usual.image.clone()),
-        collector: said("MESHTRACE_OPERATOR_COLLECTOR").unwrap_or_else(|| usual.collector.clone()),
-        operator: said("MESHTRACE_OPERATOR_SETTINGS_URL").filter(|url| !url.is_empty()),
+        image: said("MESHTRACE_OPERATOR_IMAGE").unwrap_or(usual.image),
+        collector: said("MESHTRACE_OPERATOR_COLLECTOR").unwrap_or(usual.collector),
+        operator: operator_url.or(usual.operator).filter(|url| !url.is_empty()),
         native_sidecars: kubernetes.is_none_or(has_native_sidecars),
         own_namespace: namespace.to_owned(),
-        version: operator
-            .and_then(version)
-            .unwrap_or_else(|| usual.version.clone()),
+        excluded: excluded.map(str::to_owned).collect(),
+        version: operator.and_then(version).unwrap_or(usual.version),
         ..usual
     }
 }

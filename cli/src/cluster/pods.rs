@@ -125,8 +125,8 @@ fn container<'v>(spec: &'v Value, name: &str) -> Option<&'v Value> {
         .find(|container| text(container, "/name") == Some(name))
 }
 
-/// In what the containers of ours differ between a pod and a template: the image, what is asked for, variables, arguments.
-/// What Kubernetes fills in by itself is not looked at.
+/// In what the sidecar differs between a pod and a template: the image, what it asks for, variables. What Kubernetes fills in
+/// by itself is not looked at, nor the redirect, which policies change: they say themselves whether pods are older.
 fn changed(pod: &Value, template: &Value) -> Vec<String> {
     let mut changed = Vec::new();
     let mut differs = |what: &str, mine: Option<&Value>, theirs: Option<&Value>| {
@@ -161,8 +161,6 @@ fn changed(pod: &Value, template: &Value) -> Vec<String> {
             now.get(name).and_then(Option::as_ref),
         );
     }
-    let arguments = |spec| container(spec, REDIRECT).and_then(|it| it.get("args"));
-    differs("the redirect", arguments(pod), arguments(template));
     changed
 }
 
