@@ -16,7 +16,7 @@ use super::clock::Moment;
 use super::lineage::{Lineage, Link};
 use super::open::OpenRequest;
 use super::redact::{self, REDACTED, Target};
-use super::{Observed, Pod, REQUEST_ID, Recorder, kind};
+use super::{Observed, Pod, REQUEST_ID, Recorder};
 use crate::grpc;
 use crate::metrics::{Direction, Unrecorded};
 use crate::tap::{End, Exchange, RequestHead, Side};
@@ -227,7 +227,6 @@ impl Recorded {
             span.word("error.type", &error);
             span.error("");
         }
-        span.kind(kind(self.direction));
     }
 
     /// The name, from a bounded set: the gRPC method, or the HTTP method with its route, or less.
