@@ -74,7 +74,7 @@ impl Recorded {
         span.clear();
         let recording = pod.records(&lineage.context);
         let probe = observed.direction == Direction::Inbound && known.is_probe(&pod.settings.probe_paths);
-        let mut recorded = Self {
+        let fresh = Self {
             recorder: Some(Rc::clone(recorder)),
             direction: observed.direction,
             lineage,
@@ -93,16 +93,17 @@ impl Recorded {
             response_bytes: 0,
             messages: [0; 2],
         };
+        let mut recorded = match spare {
+            Some(mut spare) => {
+                *spare = fresh;
+                spare
+            }
+            None => Box::new(fresh),
+        };
         if recording {
             recorded.describe(observed, head, known, tracestate);
         }
-        match spare {
-            Some(mut spare) => {
-                *spare = recorded;
-                spare
-            }
-            None => Box::new(recorded),
-        }
+        recorded
     }
 
     /// What the head says.

@@ -25,7 +25,7 @@ pub(crate) enum Header {
     DatadogTags,
 }
 
-/// For each length of a name, the first letters that it may have: bit 1 for `a`, in any case.
+/// For each length of a name, which third letters it may have: bit 1 for `a`, in any case; bit 0 where there is none.
 const LETTERS: [u32; 28] = letters();
 
 impl Header {
@@ -53,11 +53,11 @@ impl Header {
     ];
 
     /// The one that a field is, by its name in any case. Nearly every field of a request is none, and is passed over
-    /// by the length of its name and its first letter.
+    /// by the length of its name and its third letter.
     #[inline]
     pub(crate) fn of(name: &[u8]) -> Option<Self> {
         let letters = LETTERS.get(name.len())?;
-        if letters >> (name.first()? & 0x1f) & 1 == 0 {
+        if letters >> letter(name) & 1 == 0 {
             return None;
         }
         Self::ALL
@@ -108,13 +108,22 @@ impl Header {
     }
 }
 
+/// The third letter of a name, which tells more of them apart than the first: many begin with `x-`.
+#[inline]
+const fn letter(name: &[u8]) -> u8 {
+    match name {
+        [_, _, third, ..] => *third & 0x1f,
+        _ => 0,
+    }
+}
+
 #[allow(clippy::indexing_slicing, reason = "happens when it is compiled")]
 const fn letters() -> [u32; 28] {
     let mut letters = [0; 28];
     let mut at = 0;
     while at < Header::COUNT {
         let name = Header::ALL[at].name().as_bytes();
-        letters[name.len()] |= 1 << (name[0] & 0x1f);
+        letters[name.len()] |= 1 << letter(name);
         at += 1;
     }
     letters
