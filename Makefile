@@ -5,7 +5,7 @@ CARGO ?= cargo
 # what the demo runs: optimised as a release, but built in less time than whole-program optimisation takes
 DEMO := target/demo
 
-.PHONY: help ui demo test bench bench-causality bench-live bench-store fmt
+.PHONY: help ui demo images render test bench bench-causality bench-live bench-store fmt
 
 help: ## say what there is (this)
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
@@ -19,6 +19,14 @@ demo: ## build, start the bank with a sidecar beside each service, and run until
 	@tools/pages
 	$(CARGO) build --locked --profile demo -p meshtrace -p meshtrace-sidecar -p meshtrace-collector -p bank
 	$(DEMO)/meshtrace up demo/bank/mesh.yaml
+
+images: ## images of everything, for Kubernetes: with docker, podman or buildah if one works, else without
+	@tools/build-images
+
+render: ## manifests/ and the chart's golden files anew, after a change to the chart
+	@tools/install test
+	$(CARGO) build --locked -p meshtrace-operator
+	@tools/render
 
 test: ## every check and test there is, as CI runs them
 	@tools/install test

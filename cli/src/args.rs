@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -114,16 +115,51 @@ pub enum Command {
         #[command(flatten)]
         now: Now,
     },
-    /// Say why traces are not connected, and what would connect them
+    /// Say why a workload has a sidecar or none, or why its traces are not connected
+    #[command(after_long_help = WHY)]
     Why {
-        /// How each workload's calls got their parents
-        #[arg(long, required = true)]
+        /// A workload or pod of the cluster (deploy/NAME, sts/, ds/, rs/, job/, cronjob/, pod/); with --propagation, a
+        /// service by its name
+        #[arg(required_unless_present = "propagation")]
+        subject: Option<String>,
+        /// How calls got their parents, of the one service or of all
+        #[arg(long)]
         propagation: bool,
-        /// Only this workload
-        workload: Option<String>,
+        /// The workload's namespace [default: kubectl's]
+        #[arg(long, short, value_parser = object_name)]
+        namespace: Option<String>,
         /// What to look at
         #[command(flatten)]
         now: Now,
+    },
+    /// Check whether a cluster is ready for meshtrace, and whether meshtrace works in it
+    #[command(after_long_help = CHECK)]
+    Check {
+        /// Check what an installation needs, before there is one
+        #[arg(long)]
+        pre: bool,
+        /// Check again until there is no error, for so long, such as 2m
+        #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+        wait: Option<Duration>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+        /// Which cluster to check
+        #[command(flatten)]
+        cluster: Cluster,
+    },
+    /// Open a way to the pages of the collector in a cluster, until Ctrl-C
+    #[command(after_long_help = DASHBOARD)]
+    Dashboard {
+        /// The port of this machine where they are [default: any free one]
+        #[arg(long)]
+        port: Option<u16>,
+        /// Open them in the browser
+        #[arg(long)]
+        open: bool,
+        /// Which cluster's collector
+        #[command(flatten)]
+        cluster: Cluster,
     },
     /// Follow spans as they arrive
     #[command(after_long_help = TAIL)]
@@ -204,6 +240,12 @@ pub enum Command {
         #[command(flatten)]
         manifests: Manifests,
     },
+    /// Send one request and look for its trace: whether what leaves this pod is traced
+    Probe {
+        /// Which collector to ask, and to look in
+        #[command(flatten)]
+        place: Place,
+    },
     #[doc(hidden)]
     #[command(name = crate::up::enter::COMMAND, hide = true)]
     Enter,
@@ -223,6 +265,27 @@ pub struct Place {
         default_value = "http://127.0.0.1:16686"
     )]
     pub collector: String,
+    /// Ask the collector in the cluster instead, through `kubectl port-forward`
+    #[arg(long = "cluster")]
+    pub in_cluster: bool,
+    /// Which cluster
+    #[command(flatten)]
+    pub cluster: Cluster,
+}
+
+/// Which cluster, and where in it meshtrace is.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Cluster")]
+pub struct Cluster {
+    /// The context of the kubeconfig [default: kubectl's]
+    #[arg(long)]
+    pub context: Option<String>,
+    /// The kubeconfig [default: kubectl's]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The namespace in which meshtrace is installed
+    #[arg(long, value_name = "NAMESPACE", default_value = contract::installed::NAMESPACE, value_parser = object_name)]
+    pub meshtrace_namespace: String,
 }
 
 /// What happens now.
@@ -323,6 +386,22 @@ pub enum Shape {
     Log,
 }
 
+/// Reads what Kubernetes takes for a name: RFC 1123's letters, digits, dashes and dots.
+///
+/// # Errors
+/// It is none.
+pub fn object_name(text: &str) -> Result<String, String> {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+    let ends = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let (first, last) = (text.bytes().next(), text.bytes().last());
+    match text.len() <= 253 && text.bytes().all(fits) && ends(first) && ends(last) {
+        true => Ok(text.to_owned()),
+        false => Err(format!(
+            "`{text}` is not the name of an object: lowercase letters, digits, `-` and `.`"
+        )),
+    }
+}
+
 fn tag(text: &str) -> Result<(String, String), &'static str> {
     let (key, value) = text
         .split_once('=')
@@ -335,6 +414,7 @@ const TRACES: &str = "\
 Examples:
   meshtrace traces
   meshtrace traces --service edge --slowest --limit 5
+  meshtrace traces --cluster
   meshtrace traces --tag error=true --since 15m
   meshtrace traces --operation 'POST /accounts/{id}/deposit' --min-duration 300ms --json";
 
@@ -347,6 +427,43 @@ Examples:
   meshtrace trace 4bf92f35
   meshtrace trace 4bf92f3577b34da6a3ce929d0e0e4736 --format log
   meshtrace trace 4bf92f35 --json | jq '.spans | length'";
+
+const WHY: &str = "\
+Two questions. `why deploy/NAME` asks the cluster whether the workload's pods get a sidecar: all reasons if they do not, what
+is said on the pod, the workload and the namespace and what wins, what its pods have now, and what to do. It decides by the
+operator's own code, and changes nothing. `why --propagation` asks the collector (--collector, or --cluster) how calls got
+their parents, and what would connect more of them.
+
+Of a workload or pod it ends with
+  0  it gets a sidecar, and all its pods are as they should be
+  1  the question could not be answered
+  3  it gets none
+  4  it gets one, and there is something to do first, such as a restart
+
+Examples:
+  meshtrace why deploy/account -n bank
+  meshtrace why pod/account-5d7c9-x2x7p -n bank --json
+  meshtrace why --propagation --cluster
+  meshtrace why --propagation edge --window 1h";
+
+const CHECK: &str = "\
+Every finding is ok (✓), a warning (!) or an error (✗) with what to do, and has a name that stays the same. All is asked with
+your own kubectl and your rights; nothing is changed. Whether the webhook answers is tried by a dry run of one pod.
+
+Ends with 1 if anything is an error.
+
+Examples:
+  meshtrace check --pre          # before helm install
+  meshtrace check --wait 2m      # after it
+  meshtrace check --json | jq '.findings[] | select(.status != \"ok\")'";
+
+const DASHBOARD: &str = "\
+Prints the address once the collector answers there. Where its pod ends, the way is opened again to the next one, at the
+same address. Needs kubectl, and the right to port-forward in meshtrace's namespace.
+
+Examples:
+  meshtrace dashboard
+  meshtrace dashboard --open --context production";
 
 const TAIL: &str = "\
 Examples:

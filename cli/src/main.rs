@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cli::args::{Cli, Command, LinkChoice, Manifests, Now, Shape};
+use cli::args::{Cli, Cluster, Command, LinkChoice, Manifests, Now, Place, Shape};
+use cli::cluster::kubectl::{Kubectl, Target};
+use cli::cluster::{check, dashboard, forward, why};
 use cli::manifest::{self, Way};
+use cli::progress::Progress;
 use cli::query::{self, Api, Format, Question, Search, View};
 use cli::style::Style;
 use cli::up;
@@ -17,6 +21,8 @@ use tokio::runtime::Runtime;
 
 /// Characters in a line where there is no terminal to ask.
 const USUAL_WIDTH: usize = 120;
+/// The exit code of what was stopped by a signal, as shells have it.
+const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     match Cli::parse().command {
@@ -25,6 +31,10 @@ fn main() -> ExitCode {
         Command::Init => up::init::run(),
         command => match run(command) {
             Ok(code) => code,
+            // whoever has stopped it knows
+            Err(error) if matches!(error.downcast_ref(), Some(forward::Error::Stopped)) => {
+                ExitCode::from(INTERRUPTED)
+            }
             Err(error) => {
                 up::console::complain(error.as_ref());
                 ExitCode::FAILURE
@@ -83,11 +93,11 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
                 limit,
                 slowest,
             };
-            let api = Api::at(&place.collector)?;
-            let style = Style {
-                colour: colour && io::stdout().is_terminal(),
-            };
-            show(&runtime.block_on(query::traces(&api, &search, json, style))?)
+            let style = on_terminal(colour);
+            let asked = reach(&place, async |api| {
+                query::traces(&api, &search, json, style).await
+            });
+            show(&runtime.block_on(asked)?)
         }
         Command::Trace {
             id,
@@ -102,15 +112,19 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
                 Shape::Waterfall => Format::Waterfall,
                 Shape::Log => Format::Log,
             };
-            let style = Style {
-                colour: colour && io::stdout().is_terminal(),
-            };
+            let style = on_terminal(colour);
             let view = View {
                 width: width(),
                 style,
             };
+            let asked = reach(&place, async |api| {
+                query::trace(&api, &id, format, exact, view).await
+            });
+            show(&runtime.block_on(asked)?)
+        }
+        Command::Probe { place } => {
             let api = Api::at(&place.collector)?;
-            show(&runtime.block_on(query::trace(&api, &id, format, exact, view))?)
+            show(&runtime.block_on(query::probe::probe(&api))?)
         }
         Command::Services { now } => ask(&runtime, &Question::Services, &now, colour),
         Command::Top {
@@ -128,9 +142,71 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
             ask(&runtime, &question, &now, colour)
         }
         Command::Graph { now } => ask(&runtime, &Question::Graph, &now, colour),
-        // there is nothing else that can be asked about yet, and clap requires the flag
-        Command::Why { workload, now, .. } => {
+        Command::Why {
+            subject: Some(subject),
+            propagation: false,
+            namespace,
+            now,
+        } => {
+            let subject = subject.parse::<why::Subject>()?;
+            let cluster = &now.place.cluster;
+            let kubectl = kubectl(cluster);
+            let asked = why::why(
+                &kubectl,
+                &subject,
+                namespace.as_deref(),
+                &cluster.meshtrace_namespace,
+            );
+            let explanation = runtime.block_on(asked)?;
+            show(&match now.json {
+                true => format!("{:#}\n", serde_json::to_value(&explanation)?),
+                false => why::told(&explanation, on_terminal(colour)),
+            })?;
+            Ok(ExitCode::from(explanation.verdict.code()))
+        }
+        Command::Why { subject, now, .. } => {
+            let workload = subject;
             ask(&runtime, &Question::Propagation { workload }, &now, colour)
+        }
+        Command::Check {
+            pre,
+            wait,
+            json,
+            cluster,
+        } => {
+            let kubectl = kubectl(&cluster);
+            let options = check::Options {
+                before: pre,
+                namespace: cluster.meshtrace_namespace,
+            };
+            let progress = Progress::new();
+            progress.say("checking …");
+            let waiting = check::wait(&kubectl, &options, wait.unwrap_or_default(), |trouble, left| {
+                progress.say(format_args!("waiting {} s: {}", left.as_secs(), trouble.what));
+            });
+            let report = runtime.block_on(waiting);
+            drop(progress);
+            show(&match json {
+                true => format!("{:#}\n", serde_json::to_value(&report)?),
+                false => report.text(on_terminal(colour)),
+            })?;
+            Ok(match report.trouble() {
+                Some(_) => ExitCode::FAILURE,
+                None => ExitCode::SUCCESS,
+            })
+        }
+        Command::Dashboard { port, open, cluster } => {
+            let kubectl = kubectl(&cluster);
+            let say = |place: &str| {
+                // without a terminal to read it the way is still open
+                drop(writeln!(io::stdout(), "{place}"));
+                if open {
+                    dashboard::open(place);
+                }
+            };
+            let open = dashboard::dashboard(&kubectl, &cluster.meshtrace_namespace, port, say);
+            runtime.block_on(open)?;
+            Ok(ExitCode::SUCCESS)
         }
         Command::Tail {
             service,
@@ -153,35 +229,25 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
             let said = said.chain(conditions.iter().map(|condition| ("where", condition.as_str())));
             let said = said.chain(errors.then_some(("status", "error")));
             let said: Vec<_> = said.chain(roots.then_some(("roots", "true"))).collect();
-            let api = Api::at(&place.collector)?;
-            let style = Style {
-                colour: colour && io::stdout().is_terminal(),
-            };
+            let style = on_terminal(colour);
             let print = |line: &str| match io::stdout().write_all(line.as_bytes()) {
                 Ok(()) => ControlFlow::Continue(()),
                 // the reader has seen enough
                 Err(_) => ControlFlow::Break(()),
             };
-            runtime.block_on(query::tail(&api, &said, json, style, print))?;
+            let follow = reach(&place, async |api| {
+                query::tail(&api, &said, json, style, print).await
+            });
+            runtime.block_on(follow)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Export { id, format, place } => {
-            let api = Api::at(&place.collector)?;
-            let file = runtime.block_on(query::export(&api, &id, format.name()))?;
-            write(&file)
+            let asked = reach(&place, async |api| query::export(&api, &id, format.name()).await);
+            write(&runtime.block_on(asked)?)
         }
         Command::Import { files, json, place } => {
-            let api = Api::at(&place.collector)?;
-            for path in &files {
-                let name = path.display();
-                let file = fs::read(path).map_err(|error| format!("{name}: {error}"))?;
-                let done = runtime.block_on(query::import(&api, file, json));
-                let text = done.map_err(|error| format!("{name}: {error}"))?;
-                show(&match json {
-                    true => text,
-                    false => format!("{name}: {text}"),
-                })?;
-            }
+            let work = reach(&place, async |api| import(&api, &files, json).await);
+            runtime.block_on(work)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Inject {
@@ -211,12 +277,61 @@ fn ask(
     now: &Now,
     colour: bool,
 ) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let api = Api::at(&now.place.collector)?;
-    let style = Style {
-        colour: colour && io::stdout().is_terminal(),
-    };
-    let asked = query::now(&api, question, &now.window, now.json, style);
+    let style = on_terminal(colour);
+    let asked = reach(&now.place, async |api| {
+        query::now(&api, question, &now.window, now.json, style).await
+    });
     show(&runtime.block_on(asked)?)
+}
+
+/// Asks the collector that is meant: at its address, or in the cluster, where the way to it is open as long as it is asked.
+async fn reach<T, E: Into<Box<dyn std::error::Error>>>(
+    place: &Place,
+    work: impl AsyncFnOnce(Api) -> Result<T, E>,
+) -> Result<T, Box<dyn std::error::Error>> {
+    if !place.in_cluster {
+        return work(Api::at(&place.collector)?).await.map_err(Into::into);
+    }
+    let cluster = &place.cluster;
+    let kubectl = kubectl(cluster);
+    let through = forward::through(&kubectl, &cluster.meshtrace_namespace, async |address| {
+        work(Api::at(&address)?).await.map_err(Into::into)
+    });
+    through.await?
+}
+
+fn kubectl(cluster: &Cluster) -> Kubectl {
+    Kubectl::new(Target {
+        context: cluster.context.clone(),
+        kubeconfig: cluster.kubeconfig.clone(),
+    })
+}
+
+fn on_terminal(colour: bool) -> Style {
+    Style {
+        colour: colour && io::stdout().is_terminal(),
+    }
+}
+
+/// Hands each file to the collector, and says what became of it. Ends at the first that cannot be read or is refused.
+async fn import(api: &Api, files: &[PathBuf], json: bool) -> Result<(), Box<dyn std::error::Error>> {
+    for (index, path) in files.iter().enumerate() {
+        let name = path.display();
+        let file = fs::read(path).map_err(|error| format!("{name}: {error}"))?;
+        let progress = Progress::new();
+        let (number, count, bytes) = (index + 1, files.len(), file.len());
+        progress.say(format_args!(
+            "importing {number} of {count}: {name}, {bytes} bytes …"
+        ));
+        let done = query::import(api, file, json).await;
+        drop(progress);
+        let text = done.map_err(|error| format!("{name}: {error}"))?;
+        show(&match json {
+            true => text,
+            false => format!("{name}: {text}"),
+        })?;
+    }
+    Ok(())
 }
 
 /// Manifests to standard output, reports to standard error.

@@ -41,3 +41,10 @@ impl Style {
         format!("\x1b[{code}m{text}\x1b[0m")
     }
 }
+
+/// `text` without anything that a terminal would obey: it may be what anybody has sent or written down.
+pub fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}

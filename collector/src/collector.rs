@@ -4,19 +4,28 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use process::admin;
+use process::serve::{self, Limits, listen};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::admin::Admin;
 use crate::config::Config;
 use crate::ingest::{self, Ingest};
 use crate::metrics::{DropCause, Metrics};
-use crate::serve::{listen, serve};
 use crate::sources::Sources;
 use crate::store::Store;
-use crate::{admin, api, pages, time};
+use crate::{api, pages, time};
 
 /// How often what is too old is dropped.
 const SWEEP: Duration = Duration::from_secs(5);
+
+/// What each of the four takes.
+const LIMITS: Limits = Limits {
+    connections: 4096,
+    patience: Duration::from_secs(10),
+};
 
 /// A collector that listens and does not serve yet.
 pub struct Collector {
@@ -94,7 +103,10 @@ impl Collector {
         let (drained, all_drained) = watch::channel(false);
         let sources = self.sources;
         let ingest = Arc::new(Ingest::new(sources.clone()));
-        let admin = admin::router(sources.clone(), stopped.clone());
+        let admin = admin::router(Admin {
+            sources: sources.clone(),
+            stopping: stopped.clone(),
+        });
         let admin = tokio::spawn(serve(self.admin, admin, all_drained));
         let sweep = tokio::spawn(sweep(sources.clone()));
         let working = async {
@@ -119,6 +131,10 @@ impl Collector {
             tracing::warn!(%error, "the admin port did not end well");
         }
     }
+}
+
+async fn serve(listener: TcpListener, router: Router, stop: watch::Receiver<bool>) {
+    serve::serve(listener, LIMITS, async |stream| Some(stream), router, stop).await;
 }
 
 async fn bind(

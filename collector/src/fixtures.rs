@@ -5,6 +5,7 @@ use std::sync::Arc;
 use otlp::model::{
     Attribute, Dropped, Event, Kind, Link, PROVISIONAL_TRACE_ID, Resource, Scope, Span, Status, Value,
 };
+use otlp::receive::Packed;
 use proptest::prelude::{Just, Strategy, any, prop, prop_oneof};
 use span::{SpanId, TraceId};
 
@@ -50,6 +51,11 @@ pub(crate) fn span(service: &str, trace: u64, id: u64) -> Span {
         status: Status::Unset,
         dropped: Dropped::default(),
     }
+}
+
+/// Spans as a store takes them.
+pub(crate) fn packed(spans: Vec<Span>) -> Vec<Packed> {
+    spans.into_iter().map(|span| Packed::from(&span)).collect()
 }
 
 pub(crate) trait With: Sized {

@@ -22,7 +22,6 @@ pub mod metrics;
 pub mod pages;
 pub mod propagation;
 pub mod query;
-pub mod serve;
 pub mod sources;
 pub mod store;
 pub mod tags;

@@ -9,30 +9,17 @@ use collector::store::{Durable, Limits, Memory, Store};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match start().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            #[expect(clippy::print_stderr, reason = "logging may not have started")]
-            {
-                eprintln!("meshtrace-collector: {error}");
-            }
-            ExitCode::FAILURE
-        }
-    }
+    process::exit::code("meshtrace-collector", start().await)
 }
 
 async fn start() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::read(&config::command().get_matches())?;
     process::logs::init(&config.log)?;
-    let asked_to_stop = process::stop::listen()?;
+    let stop = process::stop::listen()?;
     let store = open(&config).await?;
     let collector = Collector::bind(&config, store).await?;
     let at = collector.addresses()?;
     tracing::info!(grpc = %at.grpc, http = %at.http, query = %at.query, admin = %at.admin, "listening");
-    let stop = async {
-        let signal = asked_to_stop.await;
-        tracing::info!(signal, "stopping: finishing open requests");
-    };
     collector.run(stop).await;
     Ok(())
 }

@@ -9,6 +9,19 @@ use base64::engine::general_purpose::STANDARD;
 use otlp::model::{Kind, Span, Status, Value};
 use serde_json::json;
 
+/// The names of all derived tags.
+pub(crate) const DERIVED: [&str; 7] = [
+    "span.kind",
+    "error",
+    "otel.status_code",
+    STATUS_DESCRIPTION,
+    "otel.scope.name",
+    "otel.scope.version",
+    TRACE_STATE,
+];
+pub(crate) const STATUS_DESCRIPTION: &str = "otel.status_description";
+pub(crate) const TRACE_STATE: &str = "w3c.tracestate";
+
 /// The tags that follow from a span's fields, by the rules of OpenTelemetry's "Jaeger" mapping. One that the span
 /// has as an attribute is left out.
 pub fn derived(span: &Span) -> impl Iterator<Item = (&'static str, Value)> {
@@ -18,18 +31,18 @@ pub fn derived(span: &Span) -> impl Iterator<Item = (&'static str, Value)> {
         Status::Ok => (None, text("OK"), None),
         Status::Error(message) => (Some(Value::Bool(true)), text("ERROR"), text(message)),
     };
-    [
-        ("span.kind", kind_name(span.kind).and_then(text)),
-        ("error", error),
-        ("otel.status_code", code),
-        ("otel.status_description", description),
-        ("otel.scope.name", text(&span.scope.name)),
-        ("otel.scope.version", text(&span.scope.version)),
-        ("w3c.tracestate", text(&span.trace_state)),
-    ]
-    .into_iter()
-    .filter_map(|(key, value)| Some((key, value?)))
-    .filter(|(key, _)| span.attribute(key).is_none())
+    let values = [
+        kind_name(span.kind).and_then(text),
+        error,
+        code,
+        description,
+        text(&span.scope.name),
+        text(&span.scope.version),
+        text(&span.trace_state),
+    ];
+    let tags = DERIVED.into_iter().zip(values);
+    tags.filter_map(|(key, value)| Some((key, value?)))
+        .filter(|(key, _)| span.attribute(key).is_none())
 }
 
 /// `span.kind` as Jaeger writes it; none if the span did not say.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use otlp::model::Span;
+use otlp::receive::Packed;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 
@@ -45,11 +46,11 @@ impl Default for Tail {
 
 impl Tail {
     /// What to show of these spans once they are kept: nothing, as long as nobody watches.
-    pub fn pick(&self, spans: &[Span]) -> Vec<Arc<Span>> {
+    pub fn pick(&self, spans: &[Packed]) -> Vec<Arc<Span>> {
         if self.sender.receiver_count() == 0 {
             return Vec::new();
         }
-        spans.iter().cloned().map(Arc::new).collect()
+        spans.iter().map(|span| Arc::new(span.unpack())).collect()
     }
 
     /// They have been kept.
@@ -92,13 +93,17 @@ mod tests {
     use super::*;
     use crate::fixtures::span;
 
+    fn packed(id: u64) -> Packed {
+        Packed::from(&span("a", 1, id))
+    }
+
     #[tokio::test]
     async fn who_is_too_slow_is_told_and_goes_on_with_the_latest() {
         let tail = Tail::default();
-        assert!(tail.pick(&[span("a", 1, 1)]).is_empty());
+        assert!(tail.pick(&[packed(1)]).is_empty());
         let mut reader = tail.watch().unwrap();
         for id in 1..=BEHIND as u64 + 3 {
-            tail.show(tail.pick(&[span("a", 1, id)]));
+            tail.show(tail.pick(&[packed(id)]));
         }
         assert!(matches!(reader.next().await, Some(News::Lost(3))));
         assert!(matches!(reader.next().await, Some(News::Span(span)) if span.span_id.as_u64() == 4));

@@ -23,6 +23,7 @@ async fn spans_come_in_plain_and_compressed() {
     let collector = start().await;
     let mut plain = client(&collector).await;
     let mut compressed = plain.clone().send_compressed(CompressionEncoding::Gzip);
+    let mut zstd = plain.clone().send_compressed(CompressionEncoding::Zstd);
     let reply = plain
         .export(request("a", vec![span(1, 1)]))
         .await
@@ -30,11 +31,12 @@ async fn spans_come_in_plain_and_compressed() {
         .into_inner();
     assert_eq!(reply.partial_success, None);
     compressed.export(request("a", vec![span(1, 2)])).await.unwrap();
+    zstd.export(request("a", vec![span(1, 3)])).await.unwrap();
     let traces = collector.data(&format!("/api/traces/{}", hex(1, 16))).await;
-    assert_eq!(traces[0]["spans"].as_array().unwrap().len(), 2);
+    assert_eq!(traces[0]["spans"].as_array().unwrap().len(), 3);
     assert_eq!(
         collector.metric("spans_received_total{protocol=\"grpc\"}").await,
-        2
+        3
     );
     collector.stop().await;
 }
@@ -62,6 +64,7 @@ async fn a_message_is_never_larger_than_allowed_compressed_or_not() {
     let collector = start().await;
     let mut plain = client(&collector).await;
     let mut compressed = plain.clone().send_compressed(CompressionEncoding::Gzip);
+    let mut zstd = plain.clone().send_compressed(CompressionEncoding::Zstd);
     let mut large = request("a", vec![span(1, 1)]);
     large.resource_spans[0]
         .resource
@@ -71,7 +74,8 @@ async fn a_message_is_never_larger_than_allowed_compressed_or_not() {
         .push(text("x", &"x".repeat(REQUEST_BYTES)));
     for status in [
         plain.export(large.clone()).await.unwrap_err(),
-        compressed.export(large).await.unwrap_err(),
+        compressed.export(large.clone()).await.unwrap_err(),
+        zstd.export(large).await.unwrap_err(),
     ] {
         assert!(
             matches!(status.code(), Code::OutOfRange | Code::ResourceExhausted),
@@ -82,7 +86,7 @@ async fn a_message_is_never_larger_than_allowed_compressed_or_not() {
         collector
             .metric("requests_failed_total{reason=\"too_large\"}")
             .await,
-        2
+        3
     );
     assert_eq!(collector.metric("spans_stored_total").await, 0);
     collector.stop().await;

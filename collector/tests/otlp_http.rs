@@ -22,6 +22,11 @@ use tokio::net::TcpStream;
 const JSON: (&str, &str) = ("content-type", "application/json");
 const PROTOBUF: (&str, &str) = ("content-type", "application/x-protobuf");
 const GZIP: (&str, &str) = ("content-encoding", "gzip");
+const ZSTD: (&str, &str) = ("content-encoding", "zstd");
+
+fn zstd(plain: &[u8]) -> Vec<u8> {
+    zstd::encode_all(plain, 3).unwrap()
+}
 
 fn gzip(plain: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -65,6 +70,7 @@ async fn json_and_protobuf_come_in_plain_and_compressed() {
     let answers = [
         collector.post(&[PROTOBUF], protobuf(3)).await,
         collector.post(&[PROTOBUF, GZIP], gzip(&protobuf(4))).await,
+        collector.post(&[PROTOBUF, ZSTD], zstd(&protobuf(5))).await,
     ];
     for answer in answers {
         assert_eq!(
@@ -75,7 +81,7 @@ async fn json_and_protobuf_come_in_plain_and_compressed() {
         assert_eq!(reply, ExportTraceServiceResponse::default());
     }
     let traces = collector.data(&format!("/api/traces/{}", hex(1, 16))).await;
-    assert_eq!(traces[0]["spans"].as_array().unwrap().len(), 4);
+    assert_eq!(traces[0]["spans"].as_array().unwrap().len(), 5);
     assert_eq!(
         collector
             .metric("spans_received_total{protocol=\"http/json\"}")
@@ -86,9 +92,9 @@ async fn json_and_protobuf_come_in_plain_and_compressed() {
         collector
             .metric("spans_received_total{protocol=\"http/protobuf\"}")
             .await,
-        2
+        3
     );
-    assert_eq!(collector.metric("spans_stored_total").await, 4);
+    assert_eq!(collector.metric("spans_stored_total").await, 5);
     collector.stop().await;
 }
 
@@ -176,10 +182,13 @@ async fn a_request_is_never_larger_than_allowed_compressed_or_not() {
     let mut tail = request("a", vec![span(1, 1)]);
     tail.resource_spans[0].schema_url = "x".repeat(REQUEST_BYTES);
     let large = tail.encode_to_vec();
-    let bomb = gzip(&large);
-    assert!(bomb.len() < 200_000, "a small request that becomes a large one");
+    let bombs = [gzip(&large), zstd(&large)];
+    let small = bombs.iter().all(|bomb| bomb.len() < 200_000);
+    assert!(small, "small requests that become large ones");
+    let [gzip_bomb, zstd_bomb] = bombs;
     for answer in [
-        collector.post(&[PROTOBUF, GZIP], bomb).await,
+        collector.post(&[PROTOBUF, GZIP], gzip_bomb).await,
+        collector.post(&[PROTOBUF, ZSTD], zstd_bomb).await,
         collector.post(&[PROTOBUF], large).await,
     ] {
         assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
@@ -189,7 +198,7 @@ async fn a_request_is_never_larger_than_allowed_compressed_or_not() {
         collector
             .metric("requests_failed_total{reason=\"too_large\"}")
             .await,
-        2
+        3
     );
     collector.stop().await;
 }

@@ -58,6 +58,7 @@ async function move(id, amount, response) {
 }
 
 async function handle(request, response) {
+  if (request.url === '/health') return answer(response, 200, { open: true });
   const [, id, kind] = /^\/accounts\/(\d{1,9})\/(deposit|withdraw)$/.exec(request.url) || [];
   if (request.method !== 'POST' || kind === undefined) {
     return answer(response, 404, { error: 'no such place' });

@@ -22,9 +22,11 @@ let looked = 0;
 const server = http.createServer((request, response) => {
   const [, id] = /^\/customers\/(\w{1,16})$/.exec(request.url) || [];
   const customer = request.method === 'GET' ? CUSTOMERS.get(id) : undefined;
-  const [status, document] = customer === undefined
-    ? [404, { error: 'no such customer' }]
-    : [200, { id, name: customer.name, born: customer.born }];
+  const [status, document] = (() => {
+    if (request.url === '/health') return [200, { open: true }];
+    if (customer === undefined) return [404, { error: 'no such customer' }];
+    return [200, { id, name: customer.name, born: customer.born }];
+  })();
 
   const body = JSON.stringify(document);
   const answer = () => {

@@ -81,6 +81,8 @@ def serve(name, routes):
             self.wfile.write(text)
 
         def route(self, body):
+            if self.path == "/health":
+                return 200, {"open": True}
             for method, pattern, function in routes:
                 match = re.fullmatch(pattern, self.path)
                 if match and method == self.command:

@@ -1,42 +1,41 @@
-//! Metrics and probes, on a port of their own.
+//! Metrics, probes and coverage, on a port of their own.
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
+use process::admin::{Answer, Told};
 use tokio::sync::watch;
 
+use crate::coverage::Coverage;
 use crate::metrics::Metrics;
 
+/// What the operator says of itself. It is ready once the webhook serves, and until it is asked to stop.
 #[derive(Clone)]
-struct Admin {
-    metrics: Arc<Metrics>,
-    ready: watch::Receiver<bool>,
+pub struct Admin {
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// How all stand that asked for a sidecar.
+    pub coverage: Arc<Coverage>,
+    /// Whether the webhook serves.
+    pub ready: watch::Receiver<bool>,
 }
 
-/// `/metrics` for Prometheus; `/live`, always 200; `/ready`, 503 until the webhook serves, and once it is asked to stop.
-pub fn router(metrics: Arc<Metrics>, ready: watch::Receiver<bool>) -> Router {
-    Router::new()
-        .route("/metrics", get(render))
-        .route("/live", get(async || "live\n"))
-        .route("/ready", get(tell))
-        .with_state(Admin { metrics, ready })
+/// What every program answers on such a port, and `/coverage`: a [`Summary`](crate::coverage::summary::Summary) as JSON,
+/// the same from each replica.
+pub fn router(admin: Admin) -> Router {
+    let coverage = Arc::clone(&admin.coverage);
+    let summary = get(async move || Json(coverage.summary()));
+    process::admin::router(admin).route("/coverage", summary)
 }
 
-async fn render(State(admin): State<Admin>) -> Response {
-    match admin.metrics.render() {
-        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response(),
+impl Told for Admin {
+    async fn metrics(&self) -> Answer<String> {
+        Ok(self.metrics.render()?)
     }
-}
 
-async fn tell(State(admin): State<Admin>) -> Response {
-    if *admin.ready.borrow() {
-        "ready\n".into_response()
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not serving\n").into_response()
+    async fn ready(&self) -> Answer<()> {
+        let serving = *self.ready.borrow();
+        serving.then_some(()).ok_or_else(|| "not serving".into())
     }
 }

@@ -1,12 +1,20 @@
 //! The operator's configuration: flags, or variables where the cluster sets them. Read once, all problems together.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::{ArgMatches, Command};
 use contract::{installed, port};
 use inject::decide::collector;
+use nix::unistd::gethostname;
 use process::config::flags::{self, Setting, setting};
-use process::config::{Problems, parsed, text};
+use process::config::{DURATION_ALLOWED, Problems, list, parse_duration, parsed, text};
+
+/// The shortest life of a certificate: it has to be signed, published and shown by all replicas in a third of it.
+const SHORTEST: Duration = Duration::from_secs(30);
+
+/// The subcommand that prints the definitions of our custom resources.
+pub const CRDS: &str = "crds";
 
 /// What the operator will do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,15 +27,28 @@ pub struct Config {
     pub name: String,
     /// The namespace that it is in.
     pub namespace: String,
+    /// Further namespaces that are never touched.
+    pub exclude: Vec<String>,
+    /// Who this replica is among the others.
+    pub identity: String,
+    /// How long the webhook's certificate lasts.
+    pub certificate_lifetime: Duration,
     /// The sidecar's image.
     pub image: String,
     /// Where sidecars send their spans.
     pub collector: String,
+    /// Where sidecars ask for settings.
+    pub settings: SocketAddr,
+    /// Where sidecars are told to ask for them. `None`: they are told nothing.
+    pub settings_url: Option<String>,
     /// What is logged.
     pub log: String,
 }
 
-fn settings() -> [Setting; 7] {
+/// The command that deletes the webhook instead of serving it.
+pub const FORGET: &str = "forget";
+
+fn settings() -> [Setting; 12] {
     let version = env!("CARGO_PKG_VERSION");
     [
         setting(
@@ -63,6 +84,30 @@ fn settings() -> [Setting; 7] {
             "The namespace that it is in",
         ),
         setting(
+            "exclude",
+            "--exclude",
+            "MESHTRACE_OPERATOR_EXCLUDE",
+            "NAMESPACES",
+            "",
+            "Further namespaces that the API server does not ask about, separated by commas",
+        ),
+        setting(
+            "identity",
+            "--identity",
+            "MESHTRACE_OPERATOR_IDENTITY",
+            "NAME",
+            host_name(),
+            "Who this replica is among the others: the name of its pod",
+        ),
+        setting(
+            "certificate-lifetime",
+            "--certificate-lifetime",
+            "MESHTRACE_OPERATOR_CERTIFICATE_LIFETIME",
+            "DURATION",
+            "30d",
+            "How long the webhook's certificate lasts; it is replaced at two thirds of that",
+        ),
+        setting(
             "image",
             "--image",
             "MESHTRACE_OPERATOR_IMAGE",
@@ -77,6 +122,22 @@ fn settings() -> [Setting; 7] {
             "URL",
             installed::COLLECTOR,
             "Where sidecars send their spans",
+        ),
+        setting(
+            "settings",
+            "--settings",
+            "MESHTRACE_OPERATOR_SETTINGS",
+            "ADDRESS",
+            format!("[::]:{}", port::SETTINGS),
+            "Where sidecars ask for settings while they run",
+        ),
+        setting(
+            "settings-url",
+            "--settings-url",
+            "MESHTRACE_OPERATOR_SETTINGS_URL",
+            "URL",
+            installed::OPERATOR,
+            "Where sidecars are told to ask for settings; empty for nowhere",
         ),
         setting(
             "log",
@@ -94,7 +155,11 @@ pub fn command() -> Command {
     Command::new("meshtrace-operator")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Decides which pods of a cluster get a sidecar, and puts it there.")
+        .subcommand(Command::new(CRDS).about("Print the definitions of our custom resources, to be applied"))
         .args(flags::arguments(settings()))
+        .subcommand(
+            Command::new(FORGET).about("Deletes the webhook configuration, before all else is uninstalled"),
+        )
 }
 
 impl Config {
@@ -111,21 +176,50 @@ impl Config {
                 .unwrap_or(SocketAddr::from(([0; 4], 0)))
         };
         let (webhook, admin) = (address("webhook"), address("admin"));
+        let asked = address("settings");
+        let lifetime = root.required("certificate-lifetime", |value| lifetime(&text(value)?));
+        let exclude = root.optional("exclude", list(text));
         let collector = root.required("collector", |value| collector(&text(value)?));
+        let settings_url = root.required("settings-url", |value| match text(value)?.as_str() {
+            "" => Ok(None),
+            url => inject::decide::collector(url).map(Some),
+        });
         let mut word = |key| root.required(key, text).unwrap_or_default();
         let config = Self {
             webhook,
             admin,
             name: word("name"),
             namespace: word("namespace"),
+            identity: word("identity"),
+            exclude: exclude.unwrap_or_default(),
+            certificate_lifetime: lifetime.unwrap_or_default(),
             image: word("image"),
             collector: collector.unwrap_or_default(),
+            settings: asked,
+            settings_url: settings_url.flatten(),
             log: word("log"),
         };
         root.finish();
         document.finish()?;
         Ok(config)
     }
+}
+
+/// In a pod, the pod's name.
+fn host_name() -> String {
+    let name = gethostname().ok().and_then(|name| name.into_string().ok());
+    name.unwrap_or_default()
+}
+
+fn lifetime(text: &str) -> Result<Duration, String> {
+    parse_duration(text)
+        .filter(|lifetime| *lifetime >= SHORTEST)
+        .ok_or_else(|| {
+            format!(
+                "`{text}` is not {DURATION_ALLOWED} of at least {} s",
+                SHORTEST.as_secs()
+            )
+        })
 }
 
 #[cfg(test)]
@@ -146,8 +240,14 @@ mod tests {
 
     #[test]
     fn all_problems_come_together_each_with_its_flag() {
-        let problems = read(&["--webhook=9443", "--admin=here", "--collector=there"]).unwrap_err();
-        assert_eq!(problems.list().len(), 3);
+        let wrong = [
+            "--webhook=9443",
+            "--admin=here",
+            "--collector=there",
+            "--certificate-lifetime=1s",
+        ];
+        let problems = read(&wrong).unwrap_err();
+        assert_eq!(problems.list().len(), 4);
         assert!(problems.list()[0].starts_with("--webhook: `9443` is not an address"));
     }
 

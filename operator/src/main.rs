@@ -4,31 +4,30 @@ use std::process::ExitCode;
 
 use kube::Client;
 use operator::config::{self, Config};
-use operator::run;
+use operator::{forget, policy, run};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match start().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            #[expect(clippy::print_stderr, reason = "logging may not have started")]
-            {
-                eprintln!("meshtrace-operator: {error}");
-            }
-            ExitCode::FAILURE
-        }
-    }
+    process::exit::code("meshtrace-operator", start().await)
 }
 
 async fn start() -> Result<(), Box<dyn std::error::Error>> {
-    let config = Config::read(&config::command().get_matches())?;
+    let matches = config::command().get_matches();
+    if matches.subcommand_name() == Some(config::CRDS) {
+        #[expect(clippy::print_stdout, reason = "they were asked for")]
+        {
+            print!("{}", policy::definitions());
+        }
+        return Ok(());
+    }
+    let config = Config::read(&matches)?;
     process::logs::init(&config.log)?;
-    let asked_to_stop = process::stop::listen()?;
+    if matches.subcommand_name() == Some(config::FORGET) {
+        let client = Client::try_default().await?;
+        return Ok(forget::forget(client, &config.name).await?);
+    }
+    let stop = process::stop::listen()?;
     let client = Client::try_default().await?;
-    let stop = async {
-        let signal = asked_to_stop.await;
-        tracing::info!(signal, "stopping: finishing open requests");
-    };
     run::run(&config, client, stop).await?;
     Ok(())
 }

@@ -3,7 +3,10 @@
 use inject::reason::Reason;
 use inject::report::{Outcome, Report};
 use process::metrics::Registry;
-use prometheus::{IntCounter, IntCounterVec, IntGauge};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+
+use crate::coverage::summary::Summary;
+use crate::coverage::verdict::State;
 
 /// All counters, in a registry of their own.
 #[derive(Debug)]
@@ -14,6 +17,13 @@ pub struct Metrics {
     problems: IntCounter,
     unreadable: IntCounter,
     certificate_until: IntGauge,
+    leader: IntGauge,
+    covered: IntGaugeVec,
+    refused: IntGaugeVec,
+    /// Sidecars that listen for settings.
+    pub settings_streams: IntGauge,
+    /// Settings that a sidecar was told.
+    pub settings_told: IntCounter,
 }
 
 impl Metrics {
@@ -41,6 +51,19 @@ impl Metrics {
             "certificate_until_seconds",
             "When the webhook's certificate ends, in seconds since 1970",
         )?;
+        let leader = registry.gauge("leader", "1 where this replica leads the others, 0 elsewhere")?;
+        let covered = registry.gauges(
+            "pods",
+            "Pods that asked for a sidecar, and workloads whose annotations are not carried, by how they stand",
+            &["state"],
+        )?;
+        let refused = registry.gauges(
+            "refused_pods",
+            "Pods and workloads that asked for a sidecar and cannot have one, by reason",
+            &["reason"],
+        )?;
+        let settings_streams = registry.gauge("settings_streams", "Sidecars that listen for settings")?;
+        let settings_told = registry.counter("settings_told_total", "Settings that a sidecar was told")?;
         Ok(Self {
             registry,
             reviews,
@@ -48,6 +71,11 @@ impl Metrics {
             problems,
             unreadable,
             certificate_until,
+            leader,
+            covered,
+            refused,
+            settings_streams,
+            settings_told,
         })
     }
 
@@ -65,7 +93,26 @@ impl Metrics {
 
     /// The webhook shows a certificate that ends then.
     pub fn certificate_until(&self, seconds: u64) {
-        self.certificate_until.set(seconds.try_into().unwrap_or(i64::MAX));
+        self.certificate_until.set(signed(seconds));
+    }
+
+    /// Whether this replica leads.
+    pub fn leads(&self, leads: bool) {
+        self.leader.set(leads.into());
+    }
+
+    /// So stand all that asked for a sidecar.
+    pub fn covered(&self, summary: &Summary) {
+        for state in State::ALL {
+            let count = summary.states.get(&state).copied().unwrap_or_default();
+            self.covered.with_label_values(&[state.name()]).set(signed(count));
+        }
+        for reason in Reason::ALL.iter().filter(|reason| reason.is_worth_telling()) {
+            let count = summary.reasons.get(reason.name()).copied().unwrap_or_default();
+            self.refused
+                .with_label_values(&[reason.name()])
+                .set(signed(count));
+        }
     }
 
     /// All of it, as Prometheus reads it.
@@ -75,4 +122,8 @@ impl Metrics {
     pub fn render(&self) -> Result<String, prometheus::Error> {
         self.registry.text()
     }
+}
+
+fn signed(count: u64) -> i64 {
+    count.try_into().unwrap_or(i64::MAX)
 }

@@ -1,7 +1,7 @@
 //! The whole operator: what it knows of the cluster, what it serves, and in which order both begin and end.
 
-use std::io::ErrorKind;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,19 +9,28 @@ use inject::decide::Site;
 use kube::Client;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
-use crate::admin;
+use crate::admin::{self, Admin};
 use crate::certificates::due::Lifetimes;
 use crate::cluster::certificates::Keeper;
-use crate::cluster::{self, namespaces};
+use crate::cluster::leader::Leader;
+use crate::cluster::lease::Election;
+use crate::cluster::{self, watching};
 use crate::config::Config;
+use crate::coverage::Coverage;
 use crate::metrics::Metrics;
 use crate::namespaces::Namespaces;
+use crate::policy;
+use crate::policy::known::Known;
 use crate::webhook::{self, Webhook, serve};
 
 /// How long the webhook goes on after it has been asked to stop: API servers learn of it late, and whoever still asks
 /// would get no answer, and the pod no sidecar.
 const FAREWELL: Duration = Duration::from_secs(5);
+
+/// How often is counted how all stand.
+const COUNT: Duration = Duration::from_secs(5);
 
 /// The operator cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -44,53 +53,96 @@ pub enum StartError {
     Metrics(#[from] prometheus::Error),
 }
 
-/// Runs until `stop` resolves. The webhook listens once its certificate is there and all namespaces are known; until then
-/// the API server finds nobody, and goes on without us.
+/// Runs until `stop` resolves. The webhook listens once its certificate is there and all namespaces are known with their
+/// limits; until then the API server finds nobody, and goes on without us.
 ///
 /// # Errors
 /// The API server does not say its version, or an address cannot be listened on.
 pub async fn run(config: &Config, client: Client, stop: impl Future<Output = ()>) -> Result<(), StartError> {
     let native_sidecars = cluster::native_sidecars(&client).await?;
     let metrics = Arc::new(Metrics::new()?);
+    let site = Arc::new(Site {
+        image: config.image.clone(),
+        collector: config.collector.clone(),
+        operator: config.settings_url.clone(),
+        native_sidecars,
+        own_namespace: config.namespace.clone(),
+        excluded: config.exclude.clone(),
+        ..Site::usual(env!("CARGO_PKG_VERSION"))
+    });
+    let namespaces = Arc::new(Namespaces::default());
+    let coverage = Arc::new(Coverage::new(Arc::clone(&site), Arc::clone(&namespaces)));
     let (ready, is_ready) = watch::channel(false);
     let admin = listen(config.admin, "metrics and probes").await?;
-    let admin = axum::serve(admin, admin::router(Arc::clone(&metrics), is_ready)).into_future();
-    let admin = tokio::spawn(admin);
-
-    let known = Arc::new(Namespaces::default());
-    let (listed, mut is_listed) = watch::channel(false);
-    let follower = tokio::spawn(namespaces::follow(client.clone(), Arc::clone(&known), listed));
+    let told = Admin {
+        metrics: Arc::clone(&metrics),
+        coverage: Arc::clone(&coverage),
+        ready: is_ready,
+    };
+    // dropped at the end, and all that runs in it with it
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async {
+        if let Err(error) = axum::serve(admin, admin::router(told)).await {
+            tracing::error!(%error, "metrics and probes are not served any more");
+        }
+    });
+    let changes = watching::begin(&mut tasks, &client, &namespaces, &coverage);
+    let election = Arc::new(Election::new(
+        &client,
+        &config.name,
+        &config.namespace,
+        &config.identity,
+    ));
+    let (tells_lead, leads) = watch::channel(false);
+    let standing = Arc::clone(&election);
+    tasks.spawn(async move { standing.stand(tells_lead).await });
     let keeper = Keeper::new(
         &client,
         &config.name,
         &config.namespace,
-        Lifetimes::USUAL,
+        Lifetimes::of_leaf(config.certificate_lifetime),
+        leads.clone(),
         Arc::clone(&metrics),
     );
+    let (stopping, stopped) = watch::channel(false);
+    let policies = Arc::new(Known::new(&config.namespace));
+    let asked = listen(config.settings, "settings").await?;
+    tasks.spawn(policy::run(
+        client.clone(),
+        Arc::clone(&policies),
+        asked,
+        Arc::clone(&metrics),
+        stopped.clone(),
+    ));
     let begun = async {
-        let shown = keeper.first().await;
-        let listed = is_listed.wait_for(|listed| *listed).await.is_ok();
-        (shown, listed)
+        changes.all_listed().await;
+        keeper.first().await
     };
-    let mut stop = std::pin::pin!(stop);
-    let (shown, _) = tokio::select! {
-        begun = begun => begun,
-        () = &mut stop => return Ok(()),
+    let mut stop = pin!(stop);
+    let shown = tokio::select! {
+        shown = begun => shown,
+        () = &mut stop => {
+            election.resign().await;
+            return Ok(());
+        }
     };
 
     let listener = listen(config.webhook, "the webhook").await?;
     let (shows, shown) = watch::channel(shown);
-    let keeper = tokio::spawn(keeper.keep(shows));
-    let (stopping, stopped) = watch::channel(false);
+    tasks.spawn(keeper.keep(shows));
+    tasks.spawn(count(Arc::clone(&coverage), leads.clone(), Arc::clone(&metrics)));
+    let leader = Leader {
+        client,
+        identity: config.identity.clone(),
+        site: Arc::clone(&site),
+        namespaces: Arc::clone(&namespaces),
+        coverage,
+    };
+    tasks.spawn(leader.whenever(leads, changes.counted));
     let router = webhook::router(Webhook {
-        site: Arc::new(Site {
-            image: config.image.clone(),
-            collector: config.collector.clone(),
-            native_sidecars,
-            own_namespace: config.namespace.clone(),
-            ..Site::usual(env!("CARGO_PKG_VERSION"))
-        }),
-        namespaces: known,
+        site,
+        namespaces,
+        policies,
         metrics,
     });
     tracing::info!(webhook = %config.webhook, admin = %config.admin, native_sidecars, "serving");
@@ -102,27 +154,26 @@ pub async fn run(config: &Config, client: Client, stop: impl Future<Output = ()>
         stopping.send_replace(true);
     };
     tokio::join!(serve::serve(listener, shown, router, stopped), asked);
-    for task in [follower, keeper] {
-        task.abort();
-    }
-    admin.abort();
+    tasks.shutdown().await;
+    election.resign().await;
     Ok(())
 }
 
+/// Counts how all stand, and whether we lead, for as long as it is polled.
+async fn count(coverage: Arc<Coverage>, leads: watch::Receiver<bool>, metrics: Arc<Metrics>) {
+    loop {
+        metrics.covered(&coverage.summary());
+        metrics.leads(*leads.borrow());
+        tokio::time::sleep(COUNT).await;
+    }
+}
+
 async fn listen(address: SocketAddr, purpose: &'static str) -> Result<TcpListener, StartError> {
-    let bound = match TcpListener::bind(address).await {
-        // EAFNOSUPPORT where the kernel has no IPv6, EADDRNOTAVAIL where it is switched off
-        Err(error)
-            if address.ip() == Ipv6Addr::UNSPECIFIED
-                && (error.kind() == ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(97)) =>
-        {
-            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
-        }
-        bound => bound,
-    };
-    bound.map_err(|error| StartError::Listen {
-        address,
-        purpose,
-        error,
-    })
+    process::serve::listen(address)
+        .await
+        .map_err(|error| StartError::Listen {
+            address,
+            purpose,
+            error,
+        })
 }

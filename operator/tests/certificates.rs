@@ -26,6 +26,10 @@ const QUICK: Lifetimes = Lifetimes {
     settle: 60,
 };
 
+fn usual() -> Lifetimes {
+    Lifetimes::of_leaf(Duration::from_secs(30 * 86_400))
+}
+
 fn names() -> Vec<String> {
     vec![SERVER.to_owned()]
 }
@@ -112,9 +116,9 @@ fn after_a_long_absence_everything_is_new() {
 
 #[test]
 fn another_name_makes_another_leaf_by_the_same_authority() {
-    let certificates = first(Lifetimes::USUAL);
+    let certificates = first(usual());
     let names = vec!["meshtrace-operator.elsewhere.svc".to_owned()];
-    let renamed = advance(&certificates, &names, START + 1, Lifetimes::USUAL).unwrap();
+    let renamed = advance(&certificates, &names, START + 1, usual()).unwrap();
     assert_eq!(renamed.authorities, certificates.authorities);
     assert!(takes(&renamed.bundle(), renamed.leaf.as_ref().unwrap(), START + 1).is_err());
 }
@@ -132,4 +136,25 @@ fn kept_and_read_back_they_are_the_same_and_logs_do_not_show_a_key() {
     let kept = serde_json::to_string(&certificates).unwrap();
     assert_eq!(serde_json::from_str::<Certificates>(&kept).unwrap(), certificates);
     assert!(!format!("{certificates:?}").contains("PRIVATE"));
+}
+
+#[test]
+fn however_short_a_leaf_lasts_its_authority_outlives_it_and_settles_in_time() {
+    for seconds in [30, 60, 3600, 30 * 86_400] {
+        let lifetimes = Lifetimes::of_leaf(Duration::from_secs(seconds));
+        assert!(lifetimes.leaf * 3 <= lifetimes.authority, "{lifetimes:?}");
+        assert!(lifetimes.settle * 9 <= lifetimes.authority, "{lifetimes:?}");
+    }
+}
+
+#[test]
+fn whoever_asks_for_shorter_lives_gets_them_at_once_and_nobody_is_left_outside() {
+    let long = first(usual());
+    let short = advance(&long, &names(), START + 7200, QUICK).unwrap();
+    let leaf = short.leaf.as_ref().unwrap();
+    assert_eq!(leaf.validity, Validity::lasting(START + 7200, QUICK.leaf));
+    assert_eq!(short.authorities.len(), 2);
+    takes(&long.bundle(), leaf, START + 7200).unwrap();
+    let again = advance(&short, &names(), START + 7201, QUICK).unwrap();
+    assert_eq!(again, short);
 }

@@ -8,7 +8,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -21,7 +21,8 @@ use inject::decide::{Namespace, Site};
 use operator::certificates::due::Lifetimes;
 use operator::certificates::{Certificates, advance};
 use operator::metrics::Metrics;
-use operator::namespaces::Namespaces;
+use operator::namespaces::{Known, Namespaces};
+use operator::policy::known::Known as Policies;
 use operator::webhook::{self, PATH, Webhook, serve, tls};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -59,7 +60,8 @@ fn names() -> Vec<String> {
 }
 
 fn certificates() -> Certificates {
-    advance(&Certificates::default(), &names(), now(), Lifetimes::USUAL).unwrap()
+    let usual = Lifetimes::of_leaf(Duration::from_secs(30 * 86_400));
+    advance(&Certificates::default(), &names(), now(), usual).unwrap()
 }
 
 fn shown(certificates: &Certificates) -> Arc<ServerConfig> {
@@ -75,13 +77,18 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let metrics = Arc::new(Metrics::new().unwrap());
         let namespaces = Namespaces::default();
-        namespaces.set(Namespace {
+        let bank = Namespace {
             name: "bank".to_owned(),
             ..Namespace::default()
+        };
+        namespaces.set(Known {
+            namespace: bank,
+            ..Known::default()
         });
         let router = webhook::router(Webhook {
             site: Arc::new(Site::usual("0.1.0")),
             namespaces: Arc::new(namespaces),
+            policies: Arc::new(Policies::new("meshtrace")),
             metrics: Arc::clone(&metrics),
         });
         let served = tokio::spawn(serve::serve(listener, shows, router, stopped));

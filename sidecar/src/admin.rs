@@ -24,7 +24,7 @@ const HELP: &str = "\
 /ready        whether it takes connections; not while it is stopping
 /open         requests that have been open for a second or more, as JSON
 /propagation  how calls were joined to their causes, by callee, as JSON
-/config       the configuration in effect
+/config       the configuration in effect, and where it comes from
 ";
 
 /// Answers on `listener` for as long as it is polled.
@@ -69,7 +69,7 @@ async fn answer(request: &Request<Incoming>, pod: &Pod, ready: bool) -> Response
         "/ready" => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned()),
         "/open" => json(&pod.roll.call().await),
         "/propagation" => json(&pod.edges()),
-        "/config" => text(StatusCode::OK, pod.settings.effective()),
+        "/config" => text(StatusCode::OK, pod.live.effective(&pod.settings)),
         "/" => text(StatusCode::OK, HELP.to_owned()),
         path => text(
             StatusCode::NOT_FOUND,

@@ -1,6 +1,7 @@
 //! The sidecar's configuration: read once, whole, from a file and the environment over it.
 
 mod causes;
+mod live;
 
 use std::fmt;
 use std::net::{Ipv6Addr, SocketAddr};
@@ -8,19 +9,20 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use contract::{env, port};
-use process::config::{Document, Problems, Section, Variable, boolean, list, parsed, text};
+use process::config::{Document, Problems, Section, Variable, parsed, text};
 use serde::Serialize;
-use span::{Dialect, DialectSet, Ratio};
 
 pub use self::causes::{Inferred, NotInferred, ProcessOwner, RequestId};
-use crate::record::routes::Template;
+pub use self::live::{KEYS, Live};
 
 /// Every variable that is read, and the key that it stands for.
-pub const VARIABLES: [Variable; 20] = [
+pub const VARIABLES: [Variable; 24] = [
     (env::SERVICE, "service"),
     (env::RESOURCE, "resource"),
     (env::COLLECTOR, "collector"),
+    (env::OPERATOR, "operator"),
     (env::MODE, "mode"),
+    (env::EDGE, "edge"),
     (env::SAMPLING, "sampling"),
     (env::PROPAGATE, "propagate"),
     (env::PROPAGATE_INFERRED, "propagate_inferred"),
@@ -30,6 +32,8 @@ pub const VARIABLES: [Variable; 20] = [
     (env::OPAQUE_PORTS, "opaque_ports"),
     (env::PROBE_PATHS, "probe_paths"),
     (env::CAPTURE_HEADERS, "capture_headers"),
+    (env::REDACT_QUERY, "redact_query"),
+    (env::LOG, "log"),
     (env::INBOUND_LISTEN, "inbound.listen"),
     (env::INBOUND_UPSTREAM, "inbound.upstream"),
     (env::OUTBOUND_LISTEN, "outbound.listen"),
@@ -37,6 +41,22 @@ pub const VARIABLES: [Variable; 20] = [
     (env::ADMIN, "admin"),
     (env::MARK, "mark"),
     (env::WORKERS, "workers"),
+];
+
+/// The keys that are read when the sidecar starts, and only then.
+const FIXED: [&str; 12] = [
+    "service",
+    "resource",
+    "collector",
+    "operator",
+    "process_owner",
+    "inbound",
+    "outbound",
+    "admin",
+    "mark",
+    "workers",
+    "export",
+    "drain",
 ];
 
 /// What the sidecar will do.
@@ -49,32 +69,13 @@ pub struct Settings {
     pub resource: Vec<(String, String)>,
     /// Where spans go, `http://host:port`. Without it none are made.
     pub collector: Option<String>,
-    /// Whether requests are looked at.
-    pub mode: Mode,
-    /// The share of new traces that is kept.
-    #[serde(serialize_with = "display")]
-    pub sampling: Ratio,
-    /// Dialects that are written always, besides those a request already speaks.
-    #[serde(serialize_with = "names")]
-    pub propagate: DialectSet,
-    /// Which links are made where the application forwards no context.
-    #[serde(serialize_with = "display")]
-    pub propagate_inferred: Inferred,
-    /// Whether inbound requests are given an `x-request-id` that have none.
-    pub request_id: RequestId,
+    /// Where settings come from while it runs, `http://host:port`. Without it they stay as they are.
+    pub operator: Option<String>,
+    /// What can change while it runs, as it was at the start.
+    #[serde(flatten)]
+    pub live: Live,
     /// Whether it is looked up which process holds a connection.
     pub process_owner: ProcessOwner,
-    /// Route templates, before those that are learned.
-    #[serde(serialize_with = "displays")]
-    pub routes: Vec<Template>,
-    /// Destination ports whose bytes are not looked at.
-    pub opaque_ports: Vec<u16>,
-    /// Paths that only probes ask for.
-    pub probe_paths: Vec<String>,
-    /// Headers, in lower case, that are kept on spans.
-    pub capture_headers: Vec<String>,
-    /// Whether the values of query strings stay out of spans.
-    pub redact_query: bool,
     /// Connections into the pod.
     pub inbound: Option<Listener>,
     /// Connections out of the pod.
@@ -90,6 +91,9 @@ pub struct Settings {
     /// How long connections may go on after the signal to stop.
     #[serde(serialize_with = "seconds")]
     pub drain: Duration,
+    /// What the environment says of what can change, which no later word overrules.
+    #[serde(skip)]
+    said: Vec<(Variable, String)>,
 }
 
 /// Whether requests are looked at.
@@ -156,32 +160,11 @@ impl Settings {
                 .unwrap_or_else(|| "unknown_service".to_owned()),
             resource: root.pairs_or_list("resource"),
             collector: root.optional("collector", address),
-            mode: root
-                .optional("mode", parsed("`trace` or `passthrough`"))
-                .unwrap_or(Mode::Trace),
-            sampling: root
-                .optional("sampling", parsed("a share: `0` to `1`, or `0%` to `100%`"))
-                .unwrap_or(Ratio::ALL),
-            propagate: root
-                .optional("propagate", list(explained::<Dialect>))
-                .map_or_else(
-                    || [Dialect::W3c].into_iter().collect(),
-                    |dialects| dialects.into_iter().collect(),
-                ),
-            propagate_inferred: root.optional("propagate_inferred", explained).unwrap_or_default(),
-            request_id: root
-                .optional("request_id", parsed("`off` or `create`"))
-                .unwrap_or_default(),
+            operator: root.optional("operator", address),
+            live: Live::default().read(&mut root),
             process_owner: root
                 .optional("process_owner", parsed("`off` or `auto`"))
                 .unwrap_or_default(),
-            routes: root.optional("routes", list(explained)).unwrap_or_default(),
-            opaque_ports: root
-                .optional("opaque_ports", list(parsed("a port, 1 to 65535")))
-                .unwrap_or_default(),
-            probe_paths: root.optional("probe_paths", list(path)).unwrap_or_default(),
-            capture_headers: root.optional("capture_headers", list(header)).unwrap_or_default(),
-            redact_query: root.optional("redact_query", boolean).unwrap_or(true),
             inbound: None,
             outbound: None,
             admin: root
@@ -195,6 +178,11 @@ impl Settings {
             drain: root
                 .optional("drain", duration)
                 .unwrap_or(Duration::from_secs(20)),
+            said: environment
+                .iter()
+                .filter(|((_, key), _)| KEYS.contains(key))
+                .cloned()
+                .collect(),
         };
         let settings = settings.with_listeners(&mut root);
         settings.contradictions(&document);
@@ -260,13 +248,37 @@ impl Settings {
         }
     }
 
+    /// What can change, as `document` has it: over the configuration file, and under the environment.
+    ///
+    /// # Errors
+    /// All that is wrong, together; also every key that cannot change while the sidecar runs.
+    pub fn changed(&self, name: &str, document: &str) -> Result<Live, Problems> {
+        let document = Document::new(name, document, &self.said);
+        let mut root = document.root();
+        let live = self.live.clone().read(&mut root);
+        for key in FIXED {
+            root.optional(key, |_| {
+                Err::<(), _>("is read when the sidecar starts, and cannot change while it runs".to_owned())
+            });
+        }
+        root.finish();
+        document.finish().map(|()| live)
+    }
+
+    /// The variable that says the value of a key of [`Live`], if one does.
+    pub fn said_by(&self, key: &str) -> Option<&'static str> {
+        let said = self.said.iter().find(|((_, said), _)| *said == key);
+        said.map(|((variable, _), _)| *variable)
+    }
+
     /// How causes of calls are to be found out. `None` where nobody asks: there are no calls to be seen, or no links
-    /// are to be made.
+    /// are to be made, now and, as far as that can change, later.
     pub fn causality(&self) -> Option<causality::Settings> {
-        let sees_calls = self.outbound.is_some() && self.mode == Mode::Trace;
-        let threshold = self.propagate_inferred.threshold().filter(|_| sees_calls)?;
-        Some(causality::Settings {
-            threshold,
+        let threshold = self.live.propagate_inferred.threshold();
+        let wanted = self.live.mode == Mode::Trace && threshold.is_some();
+        let may_be_wanted = wanted || self.operator.is_some();
+        (self.outbound.is_some() && may_be_wanted).then(|| causality::Settings {
+            threshold: threshold.unwrap_or(1.0),
             ..causality::Settings::default()
         })
     }
@@ -403,20 +415,14 @@ fn display<S: serde::Serializer>(value: &impl fmt::Display, serializer: S) -> Re
     serializer.collect_str(value)
 }
 
-fn displays<S: serde::Serializer>(values: &[Template], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(values.iter().map(ToString::to_string))
-}
-
-fn names<S: serde::Serializer>(dialects: &DialectSet, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(dialects.iter().map(Dialect::name))
-}
-
 fn seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{}s", duration.as_secs_f64()))
 }
 
 #[cfg(test)]
 mod tests {
+    use span::{Dialect, Ratio};
+
     use super::*;
 
     fn read(text: &str, environment: &[(&str, &str)]) -> Result<Settings, Problems> {
@@ -434,8 +440,8 @@ mod tests {
         let settings = read("", &[]).unwrap();
         assert_eq!(settings.inbound.unwrap().listen.port(), port::INBOUND);
         assert_eq!(settings.outbound.unwrap().listen.port(), port::OUTBOUND);
-        assert_eq!(settings.sampling, Ratio::ALL);
-        assert!(settings.propagate.contains(Dialect::W3c));
+        assert_eq!(settings.live.sampling, Ratio::ALL);
+        assert!(settings.live.propagate.contains(Dialect::W3c));
     }
 
     #[test]
@@ -488,5 +494,60 @@ mod tests {
         let again = read(&settings.effective(), &[]).unwrap();
         assert_eq!(settings.effective(), again.effective());
         assert_eq!(again.drain, Duration::from_millis(1500));
+    }
+
+    #[test]
+    fn what_can_change_stands_over_the_file_and_under_the_environment() {
+        let file = "service: bank\nsampling: 10%\nredact_query: false\nedge: true\n";
+        let settings = read(file, &[(env::SAMPLING, "50%"), (env::SERVICE, "shop")]).unwrap();
+        let live = settings
+            .changed("operator", "sampling: 1%\nredact_query: true\n")
+            .unwrap();
+        assert_eq!(live.sampling, Ratio::new(0.5).unwrap());
+        assert!(live.redact_query && live.edge);
+        assert_eq!(settings.said_by("sampling"), Some(env::SAMPLING));
+        assert_eq!(settings.said_by("redact_query"), None);
+        assert_eq!(settings.changed("operator", "").unwrap(), settings.live);
+    }
+
+    #[test]
+    fn a_change_that_cannot_be_is_refused_whole_with_all_that_is_wrong() {
+        let settings = read("", &[]).unwrap();
+        let problems = settings
+            .changed("operator", "service: x\nsampling: 2\nsampled: 1\nlog: a=b=c\n")
+            .unwrap_err();
+        let place = |problem: &String| problem.split(':').next().unwrap_or_default().to_owned();
+        let places: Vec<_> = problems.list().iter().map(place).collect();
+        assert_eq!(places, ["sampling", "log", "service", "sampled"]);
+        assert!(
+            problems
+                .to_string()
+                .contains("service: is read when the sidecar starts")
+        );
+    }
+
+    #[test]
+    fn every_key_either_can_change_or_needs_a_restart() {
+        let effective = read("mark: 7\noperator: http://o:1\n", &[]).unwrap().effective();
+        let keys = effective
+            .lines()
+            .filter(|line| !line.starts_with([' ', '-']))
+            .filter_map(|line| line.split_once(':'))
+            .map(|(key, _)| key);
+        let mut known = [KEYS, FIXED].concat();
+        for key in keys {
+            let at = known.iter().position(|known| *known == key);
+            known.swap_remove(at.unwrap_or_else(|| panic!("{key}")));
+        }
+        assert!(known.is_empty(), "{known:?}");
+    }
+
+    #[test]
+    fn what_the_operator_makes_of_a_policy_is_taken() {
+        let document = include_str!("../tests/data/settings-of-a-policy.yaml");
+        let live = read("", &[]).unwrap().changed("operator", document).unwrap();
+        assert!(live.edge && !live.redact_query && live.propagate.contains(Dialect::B3Multi));
+        assert_eq!(live.opaque_ports, [3306]);
+        assert_eq!(live.routes.len(), 1);
     }
 }

@@ -9,6 +9,7 @@ pub mod connection;
 pub mod export;
 pub mod grpc;
 pub mod intercept;
+pub mod live;
 pub mod metrics;
 pub mod owners;
 pub mod protocol;

@@ -42,16 +42,12 @@ struct RunArgs {
     #[arg(long)]
     print_config: bool,
 
-    /// What to log: error, warn, info, debug or trace, or a list of target=level.
-    #[arg(long, env = env::LOG, value_name = "FILTER", default_value = "info")]
-    log: String,
+    /// What to log: error, warn, info, debug or trace, or a list of target=level. Without a word, info.
+    #[arg(long, env = env::LOG, value_name = "FILTER")]
+    log: Option<String>,
 }
 
-#[allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is where the user is spoken to"
-)]
+#[allow(clippy::print_stdout, reason = "this is where the user is spoken to")]
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => carry(&args),
@@ -59,13 +55,7 @@ fn main() -> ExitCode {
             .map(|done| println!("{done}"))
             .map_err(Into::into),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("meshtrace-sidecar: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    process::exit::code("meshtrace-sidecar", done)
 }
 
 #[allow(clippy::print_stdout, reason = "the configuration was asked for")]
@@ -82,12 +72,16 @@ fn carry(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
         }
         None => ("environment".to_owned(), String::new()),
     };
-    let settings = Settings::read((&name, &text), |variable| std::env::var(variable).ok())?;
+    let said = |variable: &str| match variable {
+        env::LOG => args.log.clone(),
+        variable => std::env::var(variable).ok(),
+    };
+    let settings = Settings::read((&name, &text), said)?;
     if args.print_config {
         print!("{}", settings.effective());
         return Ok(());
     }
-    process::logs::init(&args.log)?;
-    run::run(settings)?;
+    let logs = process::logs::init(&settings.live.log)?;
+    run::run(settings, logs)?;
     Ok(())
 }

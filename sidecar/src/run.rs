@@ -12,7 +12,10 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{setsockopt, sockopt};
 use otlp::client::{BadAddress, Client};
 use otlp::encode::Sender;
-use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
+use process::logs::Logs;
+use rand::SeedableRng;
+use rand::rngs::{SmallRng, SysRng};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, lookup_host};
 use tokio::runtime::{LocalOptions, LocalRuntime, Runtime};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
@@ -21,6 +24,7 @@ use crate::admin;
 use crate::config::{Listener, Settings};
 use crate::connection;
 use crate::export::{Exporter, Queue};
+use crate::live;
 use crate::metrics::{Direction, Metrics};
 use crate::record::{Pod, Recorder};
 
@@ -77,16 +81,16 @@ pub enum RunError {
 ///
 /// # Errors
 /// It cannot start. Once it runs, nothing stops it but a signal.
-pub fn run(settings: Settings) -> Result<(), RunError> {
+pub fn run(settings: Settings, logs: Logs) -> Result<(), RunError> {
     raise_file_limit();
     let runtime = runtime("the control thread")?;
-    let done = runtime.block_on(supervise(settings));
+    let done = runtime.block_on(supervise(settings, logs));
     // a name that is still being looked up would be waited for
     runtime.shutdown_background();
     done
 }
 
-async fn supervise(settings: Settings) -> Result<(), RunError> {
+async fn supervise(settings: Settings, logs: Logs) -> Result<(), RunError> {
     // from here on a signal is not lost, however early it comes
     let stop = process::stop::listen().map_err(system("signal handlers"))?;
     if let Some(mark) = settings.mark {
@@ -111,6 +115,11 @@ async fn supervise(settings: Settings) -> Result<(), RunError> {
         let pod = Arc::clone(&pod);
         async move { pod.settle().await }
     });
+    let random = SmallRng::try_from_rng(&mut SysRng)?;
+    let following = tokio::spawn({
+        let pod = Arc::clone(&pod);
+        async move { live::follow::follow(&pod, &logs, random).await }
+    });
     let (stop_workers, stopped) = watch::channel(false);
     let workers = start_workers(&pod, &stopped)?;
     tracing::info!(
@@ -119,11 +128,11 @@ async fn supervise(settings: Settings) -> Result<(), RunError> {
         outbound = settings.outbound.map(|listener| tracing::field::display(listener.listen)),
         admin = %settings.admin,
         collector = settings.collector.as_deref().unwrap_or("none"),
+        operator = settings.operator.as_deref().unwrap_or("none"),
         "running"
     );
 
-    let signal = stop.await;
-    tracing::info!(signal, "stopping: connections may come to their end");
+    stop.await;
     ready.store(false, Ordering::Relaxed);
     drain(&metrics, settings.drain).await;
     stop_workers.send_replace(true);
@@ -138,6 +147,7 @@ async fn supervise(settings: Settings) -> Result<(), RunError> {
         tracing::error!("a worker had panicked: its spans are lost");
     }
     settling.abort();
+    following.abort();
     pod.settle_all();
     stop_export.send_replace(Some(Instant::now() + FLUSH));
     if let Some(export) = export
@@ -167,7 +177,7 @@ fn exporter(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Option<Export
     Ok(Some(Exporter {
         queue: Arc::new(Queue::new(export.queue_bytes, export.batch_bytes)),
         client: Client::new(address, sender, EXPORT_TIMEOUT, move |host, port| {
-            dial(host, port, mark)
+            dial((host, port), mark)
         })?,
         metrics: Arc::clone(metrics),
         interval: export.interval,
@@ -180,10 +190,10 @@ fn try_mark(mark: u32) -> io::Result<()> {
     Ok(setsockopt(&TcpSocket::new_v4()?, sockopt::Mark, &mark)?)
 }
 
-/// Connects to the collector, past our own redirect.
-async fn dial(host: String, port: u16, mark: Option<u32>) -> io::Result<TcpStream> {
+/// Connects to the collector, or the operator, past our own redirect.
+pub(crate) async fn dial(to: impl ToSocketAddrs, mark: Option<u32>) -> io::Result<TcpStream> {
     let mut problem = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in lookup_host((host, port)).await? {
+    for address in lookup_host(to).await? {
         match connection::dial(address, mark).await {
             // the end of a batch must not wait for the collector's delayed acknowledgement of what came before
             Ok(stream) => return stream.set_nodelay(true).map(|()| stream),

@@ -392,7 +392,10 @@ fn a_best_effort_that_cannot_be_told_of_is_one_all_the_same() {
         .pod
         .inside_with_tools(powerless, || run(&arguments(install)))
         .unwrap();
-    assert!(done.contains("nobody else learns of this: /nowhere/told"), "{done}");
+    assert!(
+        done.contains("nobody else learns of this: /nowhere/told"),
+        "{done}"
+    );
 }
 
 #[test]

@@ -15,6 +15,7 @@ pub mod conversation;
 pub mod grpc;
 pub mod http;
 pub mod mesh;
+pub mod operator;
 pub mod program;
 pub mod python;
 pub mod sidecar;

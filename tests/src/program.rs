@@ -1,6 +1,14 @@
 //! Programs of this workspace, as they were built.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// The repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .canonicalize()
+        .unwrap()
+}
 
 /// Where a program of this workspace is: beside the test that asks.
 ///

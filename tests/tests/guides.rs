@@ -3,20 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use stories::mesh::{Mesh, ask};
-use stories::program::built;
+use stories::program::{built, root};
 use stories::sidecar::{Metrics, Sidecar};
 use stories::sockets::free_address;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("..")
-        .canonicalize()
-        .unwrap()
-}
 
 fn guide(name: &str) -> String {
     fs::read_to_string(root().join("docs/guides").join(name)).unwrap()

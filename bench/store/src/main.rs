@@ -20,8 +20,14 @@ use self::traces::{Random, Request, SERVICES, Shop, resource, service};
 
 /// Spans of a trace, about.
 const TRACE: u64 = 12;
-/// Questions of each kind.
-const QUESTIONS: usize = 50;
+/// Questions of each kind, at most.
+const QUESTIONS: usize = 200;
+/// No more are asked of a kind once they have taken so long, however few they were.
+const ASKING: Duration = Duration::from_secs(20);
+/// How long the collector may take to seal what it was sent last.
+const SEALING: Duration = Duration::from_secs(300);
+/// How long it is left alone before anything is sent.
+const IDLE: Duration = Duration::from_secs(2);
 /// Requests that are on their way at once.
 const FLIGHT: usize = 8;
 
@@ -54,35 +60,39 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let count = arguments.spans / TRACE;
     let mut shop = Shop::new(7, now - 3_600_000_000_000, now, count);
 
+    tokio::time::sleep(IDLE).await;
+    let idle = server.memory("VmRSS:");
     let began = Instant::now();
     let spans = send(&server, &mut shop, count).await?;
     let took = began.elapsed();
-    sealed(&arguments.data).await;
+    say(&format!("{spans} spans are sent; waiting until they are sealed"));
+    sealed(&arguments.data, SEALING).await?;
     let cpu = server.cpu();
+    let loaded = server.memory("VmHWM:");
     let bytes = disk_bytes(&arguments.data.join("segments"));
     let samples = shop.samples();
     let mut random = Random::new(11);
     let mut sample = || samples.get(random.below(samples.len() as u64) as usize);
 
+    say("asking");
     let mut by_id = Times::default();
-    let mut by_attribute = Times::default();
-    let mut slowest = Times::default();
-    for _ in 0..QUESTIONS {
-        if let Some(sample) = sample() {
-            by_id
-                .ask(&server, &format!("/api/traces/{}", sample.trace), 1)
-                .await?;
-        }
-        if let Some(sample) = sample() {
-            let path = format!("/api/traces?limit=20&tag=shop.request.id:{}", sample.request);
-            by_attribute.ask(&server, &path, 1).await?;
-        }
+    while by_id.wants_more() {
+        let Some(sample) = sample() else { break };
+        let path = format!("/api/traces/{}", sample.trace);
+        by_id.ask(&server, &path, 1).await?;
     }
-    for _ in 0..QUESTIONS / 5 {
-        let path = "/api/traces?limit=20&lookback=1h&order=duration";
+    let mut by_attribute = Times::default();
+    while by_attribute.wants_more() {
+        let Some(sample) = sample() else { break };
+        let path = format!("/api/traces?limit=20&tag=shop.request.id:{}", sample.request);
+        by_attribute.ask(&server, &path, 1).await?;
+    }
+    let mut slowest = Times::default();
+    while slowest.wants_more() {
+        let path = "/api/traces?limit=20&lookback=2h&order=duration";
         slowest.ask(&server, path, 20).await?;
     }
-    let peak = server.peak_mib();
+    let peak = server.memory("VmHWM:");
     server.stop().await?;
     let reopened = Server::start(&arguments.collector, &arguments.data).await?;
     let opened = reopened.opened;
@@ -97,9 +107,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "ingest_spans_per_second": per_second(took),
         "spans_per_cpu_second": per_second(cpu),
         "bytes_per_span": (bytes as f64 / spans as f64 * 10.0).round() / 10.0,
-        "rss_mib": peak.round(),
+        "rss_mib": loaded.round(),
+        "rss_asking_mib": peak.round(),
+        "rss_idle_mib": idle.round(),
         "trace_by_id_p50_ms": millis(by_id.quantile(50)),
         "trace_by_id_p95_ms": millis(by_id.quantile(95)),
+        "trace_by_id_p99_ms": millis(by_id.quantile(99)),
         "attribute_search_p95_ms": millis(by_attribute.quantile(95)),
         "slowest_p95_ms": millis(slowest.quantile(95)),
         "open_ms": millis(opened),
@@ -165,6 +178,11 @@ async fn send(server: &Server, shop: &mut Shop, traces: u64) -> Result<u64, Box<
 struct Times(Vec<Duration>);
 
 impl Times {
+    /// Whether another question of this kind is to be asked.
+    fn wants_more(&self) -> bool {
+        self.0.len() < QUESTIONS && self.0.iter().sum::<Duration>() < ASKING
+    }
+
     /// Asks, and makes sure that so many traces are in the answer.
     async fn ask(&mut self, server: &Server, path: &str, traces: usize) -> Result<(), Box<dyn Error>> {
         let (took, answer) = server.get(path).await?;
@@ -184,6 +202,12 @@ impl Times {
             .copied()
             .unwrap_or_default()
     }
+}
+
+/// What is being done, for whoever waits.
+#[expect(clippy::print_stderr, reason = "standard output is for the table")]
+fn say(what: &str) {
+    eprintln!("{what}");
 }
 
 #[expect(clippy::print_stdout, reason = "the table is what the program is for")]

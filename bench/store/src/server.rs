@@ -88,10 +88,10 @@ impl Server {
         Duration::from_millis(ticks * 10)
     }
 
-    /// The most memory that was ever resident, in MiB.
-    pub(crate) fn peak_mib(&self) -> f64 {
+    /// A line of the kernel's about its memory, in MiB: `VmRSS:` what is resident, `VmHWM:` the most that ever was.
+    pub(crate) fn memory(&self, line: &str) -> f64 {
         let status = self.proc("status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let line = status.lines().find_map(|status| status.strip_prefix(line));
         let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
         kib.unwrap_or(0.0) / 1024.0
     }
@@ -132,9 +132,17 @@ pub(crate) fn disk_bytes(folder: &Path) -> u64 {
 }
 
 /// Waits until the log is empty: everything is sealed.
-pub(crate) async fn sealed(data: &Path) {
+///
+/// # Errors
+/// It is not after that long.
+pub(crate) async fn sealed(data: &Path, at_most: Duration) -> io::Result<()> {
     let log: PathBuf = data.join("log");
+    let waiting = Instant::now();
     while disk_bytes(&log) > 0 {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        if waiting.elapsed() > at_most {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the log is never empty"));
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
+    Ok(())
 }

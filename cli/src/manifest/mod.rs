@@ -130,19 +130,8 @@ fn one(
 fn namespaces<'v>(documents: impl Iterator<Item = &'v Value>) -> BTreeMap<String, Namespace> {
     let is_one = |value: &&Value| value.get("kind").and_then(Value::as_str) == Some("Namespace");
     let read = |value| {
-        let Metadata {
-            name,
-            annotations,
-            labels,
-            ..
-        } = Metadata::of(value);
-        let namespace = Namespace {
-            name: name.clone(),
-            annotations,
-            labels,
-            ..Namespace::default()
-        };
-        (name, namespace)
+        let namespace = Namespace::of(value);
+        (namespace.name.clone(), namespace)
     };
     documents.filter(is_one).map(read).collect()
 }

@@ -230,6 +230,14 @@ impl Api {
         }
     }
 
+    /// Asks for something, as part of the trace that `traceparent` names.
+    pub(super) async fn ask_traced(&self, traceparent: &str) -> Result<(), Error> {
+        let (name, target) = (self.name(), format!("{}/api/services", self.path));
+        let response = http::get_traced((self.host.as_str(), self.port), &name, &target, traceparent).await;
+        self.accepted(response.map_err(|source| self.silent(source))?)?;
+        Ok(())
+    }
+
     async fn ask(&self, target: &str) -> Result<Vec<Value>, Error> {
         let place = || self.place.clone();
         let host = format!("{}:{}", self.host, self.port);

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
-use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, ToSocketAddrs};
@@ -43,9 +43,9 @@ pub enum Error {
     /// It took too long.
     #[error("no answer within {} s", PATIENCE.as_secs())]
     Slow,
-    /// The path cannot stand in a request.
-    #[error("not a path that can be asked for: {0}")]
-    Path(#[from] hyper::http::Error),
+    /// The path, or a header, cannot stand in a request.
+    #[error("not what can be asked for: {0}")]
+    Request(#[from] hyper::http::Error),
 }
 
 /// Asks `address` for `target`, a path with its query.
@@ -62,6 +62,24 @@ pub async fn get(address: SocketAddr, target: &str) -> Result<Response, Error> {
 /// As [`get`].
 pub async fn get_from(address: impl ToSocketAddrs, host: &str, target: &str) -> Result<Response, Error> {
     let request = request(Method::GET, host, target, Bytes::new())?;
+    timeout(PATIENCE, exchange(address, request))
+        .await
+        .unwrap_or(Err(Error::Slow))
+}
+
+/// As [`get_from`], as part of the trace that `traceparent` (W3C Trace Context) names.
+///
+/// # Errors
+/// As [`get`].
+pub async fn get_traced(
+    address: impl ToSocketAddrs,
+    host: &str,
+    target: &str,
+    traceparent: &str,
+) -> Result<Response, Error> {
+    let mut request = request(Method::GET, host, target, Bytes::new())?;
+    let value = HeaderValue::from_str(traceparent).map_err(hyper::http::Error::from)?;
+    request.headers_mut().insert("traceparent", value);
     timeout(PATIENCE, exchange(address, request))
         .await
         .unwrap_or(Err(Error::Slow))

@@ -9,6 +9,7 @@ mod log;
 mod model;
 mod now;
 mod ours;
+pub mod probe;
 mod table;
 mod text;
 mod tree;

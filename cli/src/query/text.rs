@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+pub(super) use crate::style::plain;
+
 /// Microseconds since the Unix epoch as UTC, to the millisecond: `2014-09-07 02:20:19.867`.
 pub(super) fn time(micros: u64) -> String {
     // later than what can be written is shown as the epoch
@@ -23,13 +25,6 @@ pub(super) fn duration(micros: u64) -> String {
         1_000..1_000_000 => format!("{:.2} ms", of(1e3)),
         _ => format!("{:.2} s", of(1e6)),
     }
-}
-
-/// `text` without anything that a terminal would obey: spans hold what clients sent.
-pub(super) fn plain(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
 }
 
 /// `text` in exactly `width` characters: filled up with spaces, or cut with `…`.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use otlp::model::{Span, Value};
+use otlp::model::{Attributes, Scalar, Span};
 
 /// The attribute that holds a link's kind.
 pub const KIND: &str = "meshtrace.link.kind";
@@ -64,19 +64,18 @@ pub struct Link<'a> {
 }
 
 /// What the span says of its parent; none if it was made by something else than a sidecar.
-pub fn link(span: &Span) -> Option<Link<'_>> {
-    let text = |key| span.attribute(key).and_then(Value::as_str);
-    let kind = LinkKind::parse(text(KIND)?)?;
+pub fn link(span: &impl Attributes) -> Option<Link<'_>> {
+    let kind = LinkKind::parse(span.text(KIND)?)?;
     let confidence = match kind {
-        LinkKind::Inferred => confidence(span.attribute(CONFIDENCE)),
+        LinkKind::Inferred => confidence(span.scalar(CONFIDENCE)),
         LinkKind::Propagated | LinkKind::Exact | LinkKind::Unknown => 1.0,
     };
     Some(Link {
         kind,
         confidence,
-        method: text(METHOD),
-        reason: text(REASON),
-        dialect: text(DIALECT),
+        method: span.text(METHOD),
+        reason: span.text(REASON),
+        dialect: span.text(DIALECT),
     })
 }
 
@@ -95,10 +94,10 @@ pub fn cut_inferred(spans: &mut [Arc<Span>]) {
 }
 
 /// An inference that does not say how sure it is, or says nonsense, is not sure at all.
-fn confidence(value: Option<&Value>) -> f64 {
+fn confidence(value: Option<Scalar<'_>>) -> f64 {
     match value {
-        Some(Value::Double(confidence)) if (0.0..=1.0).contains(confidence) => *confidence,
-        Some(Value::Int(1)) => 1.0,
+        Some(Scalar::Double(confidence)) if (0.0..=1.0).contains(&confidence) => confidence,
+        Some(Scalar::Int(1)) => 1.0,
         _ => 0.0,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use otlp::model::{Span, Value};
+use otlp::model::{Attributes, Scalar};
 
 /// What is at the other end of a call when no span of it is seen. A closed set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,9 +29,9 @@ pub struct Peer<'a> {
 }
 
 /// What an outbound span says of its other end: a name before an address. None if it says nothing.
-pub fn peer(span: &Span) -> Option<Peer<'_>> {
+pub fn peer(span: &impl Attributes) -> Option<Peer<'_>> {
     let text = |key: &str| {
-        let name = span.attribute(key)?.as_str()?;
+        let name = span.text(key)?;
         (!name.is_empty()).then_some(name)
     };
     let name = [
@@ -61,10 +61,10 @@ pub fn peer(span: &Span) -> Option<Peer<'_>> {
 }
 
 /// Whether the span is a TLS connection of which nothing else could be seen.
-pub fn is_encrypted(span: &Span) -> bool {
-    match span.attribute("meshtrace.encrypted") {
-        Some(Value::Bool(encrypted)) => *encrypted,
-        Some(Value::String(encrypted)) => encrypted == "true",
+pub fn is_encrypted(span: &impl Attributes) -> bool {
+    match span.scalar("meshtrace.encrypted") {
+        Some(Scalar::Bool(encrypted)) => encrypted,
+        Some(Scalar::Text(encrypted)) => encrypted == "true",
         _ => false,
     }
 }

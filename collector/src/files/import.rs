@@ -31,9 +31,9 @@ impl Format {
 pub fn read(file: &[u8]) -> Result<(Format, Batch), BadRequest> {
     let whole: Result<Map<String, Value>, _> = serde_json::from_slice(file);
     match whole {
-        Ok(object) if object.contains_key("resourceSpans") => Ok((Format::Otlp, from_json(file)?)),
+        Ok(object) if object.contains_key("resourceSpans") => Ok((Format::Otlp, from_json(file, |_, _| {})?)),
         Ok(object) => match object.get("data").and_then(Value::as_array) {
-            Some(traces) => Ok((Format::Jaeger, from_json(&otlp(traces))?)),
+            Some(traces) => Ok((Format::Jaeger, from_json(&otlp(traces), |_, _| {})?)),
             None => Err(BadRequest::new(
                 "there is neither `resourceSpans`, as OTLP has it, nor `data`, as Jaeger has it",
             )),
@@ -48,7 +48,7 @@ fn lines(file: &[u8]) -> Result<Batch, BadRequest> {
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.trim_ascii().is_empty())
     {
-        let Batch { mut spans, refused } = from_json(line)?;
+        let Batch { mut spans, refused } = from_json(line, |_, _| {})?;
         whole.spans.append(&mut spans);
         for (reason, count) in refused.iter() {
             whole.refused.add(reason, count);
@@ -223,7 +223,7 @@ mod tests {
         let (format, batch) = read(file.to_string().as_bytes()).unwrap();
         assert_eq!(format, Format::Jaeger);
         assert_eq!(batch.refused.iter().collect::<Vec<_>>(), [(Reason::Time, 1)]);
-        let span = &batch.spans[0];
+        let span = batch.spans[0].unpack();
         assert_eq!((span.service(), span.kind), ("bank", Kind::Server));
         assert_eq!((span.trace_id.low(), span.span_id.as_u64()), (0x1f, 0xa));
         assert_eq!(span.parent_id.map(|parent| parent.as_u64()), Some(0xb));

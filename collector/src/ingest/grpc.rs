@@ -6,11 +6,12 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::post;
-use otlp::receive::grpc;
+use otlp::receive::{grpc, retry_details};
 use tonic::{Code, Status};
 
-use super::{Failure, Ingest, READ_TIMEOUT, REQUEST_BYTES};
+use super::{Failure, Ingest, READ_TIMEOUT, REQUEST_BYTES, RETRY_AFTER};
 use crate::metrics::{RequestFailure, Transport};
+use crate::store::StoreError;
 
 /// OTLP over gRPC: `TraceService.Export`. Other methods are answered with UNIMPLEMENTED.
 pub fn router(ingest: Arc<Ingest>) -> Router {
@@ -57,13 +58,38 @@ async fn export(State(ingest): State<Arc<Ingest>>, request: Request) -> Response
 }
 
 /// The code says whether trying again helps (OTLP 1.x, "Failures"): after UNAVAILABLE it does, after INVALID_ARGUMENT
-/// it does not.
+/// it does not, and after RESOURCE_EXHAUSTED it does if the details say when.
 fn status(failure: &Failure) -> Status {
     let message = failure.to_string();
     match failure {
         Failure::Malformed(_) | Failure::Unsupported(_) | Failure::TooLarge => {
             Status::invalid_argument(message)
         }
-        Failure::TooSlow | Failure::Busy | Failure::Store(_) => Status::unavailable(message),
+        Failure::Busy | Failure::Store(StoreError::Behind(_)) => {
+            let details = retry_details(Code::ResourceExhausted as i32, &message, RETRY_AFTER);
+            Status::with_details(Code::ResourceExhausted, message, details.into())
+        }
+        Failure::TooSlow | Failure::Store(StoreError::Unavailable(_)) => Status::unavailable(message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_comes_too_fast_is_told_when_to_come_again() {
+        let behind = Failure::Store(StoreError::Behind("a reason".to_owned()));
+        for failure in [Failure::Busy, behind] {
+            let status = status(&failure);
+            assert_eq!(status.code(), Code::ResourceExhausted);
+            // RetryInfo of one second, as other implementations write it
+            let info = b"\x0a\x28type.googleapis.com/google.rpc.RetryInfo\x12\x04\x0a\x02\x08\x01";
+            let details = status.details();
+            assert!(
+                details.windows(info.len()).any(|part| part == info),
+                "{details:?}"
+            );
+        }
     }
 }

@@ -7,12 +7,14 @@
 mod grpc;
 mod http;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use otlp::receive::{BadRequest, Batch, Reply, from_json, from_protobuf};
+use otlp::receive::{BadRequest, Batch, Packed, Reply, Scanned, from_json, from_protobuf};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::live::{Live, Observed};
 use crate::metrics::{RequestFailure, Transport};
 use crate::sources::Sources;
 use crate::store::StoreError;
@@ -31,6 +33,9 @@ pub const REQUESTS: usize = 32;
 pub const TURN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a request may take to arrive once it has its turn; over gRPC, to arrive and to be kept.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// When whoever was told to come again may.
+pub const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Where requests come in.
 pub struct Ingest {
@@ -81,15 +86,15 @@ impl Ingest {
     /// Takes a request apart and hands its spans to the store. When it returns they are as durable as the store
     /// promises.
     async fn keep(&self, transport: Transport, request: Bytes) -> Result<Reply, Failure> {
-        let Batch { spans, refused } = take_apart(transport, request).await?;
         let Sources {
             store,
             metrics,
             live,
             tail,
         } = &self.sources;
+        let (Batch { spans, refused }, observed) = take_apart(transport, request, live).await?;
         metrics.received(transport, spans.len() as u64, &refused);
-        let (observed, shown) = (live.observe(&spans), tail.pick(&spans));
+        let shown = tail.pick(&spans);
         let now = time::now();
         let appended = store.append(spans, now).await?;
         metrics.appended(&appended);
@@ -111,15 +116,26 @@ impl Ingest {
 }
 
 /// A large request, which takes long, is taken apart on a thread where that holds nobody up.
-async fn take_apart(transport: Transport, request: Bytes) -> Result<Batch, Failure> {
+async fn take_apart(
+    transport: Transport,
+    request: Bytes,
+    live: &Arc<Live>,
+) -> Result<(Batch, Observed), Failure> {
     let large = request.len() > LARGE_REQUEST_BYTES;
-    let work = move || match transport {
-        Transport::Grpc | Transport::HttpProtobuf => from_protobuf(request),
-        Transport::HttpJson | Transport::File => from_json(&request),
+    let live = Arc::clone(live);
+    let work = move || {
+        let mut observed = Observed::default();
+        let see = |span: &Packed, scanned: &Scanned<'_>| live.observe(span, scanned, &mut observed);
+        let batch = match transport {
+            Transport::Grpc | Transport::HttpProtobuf => from_protobuf(request, see),
+            Transport::HttpJson | Transport::File => from_json(&request, see),
+        };
+        Ok((batch?, observed))
     };
     if large {
-        let done = tokio::task::spawn_blocking(work).await;
-        return Ok(done.map_err(|_| Failure::Busy)??);
+        return tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|_| Failure::Busy)?;
     }
-    Ok(work()?)
+    work()
 }

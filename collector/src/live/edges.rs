@@ -184,6 +184,7 @@ fn edge(from: Node, to: Node, call: Call) -> Edge {
 #[cfg(test)]
 mod tests {
     use otlp::model::{Kind, Span};
+    use otlp::receive::Packed;
     use proptest::prelude::*;
 
     use super::super::names::Names;
@@ -198,7 +199,8 @@ mod tests {
     fn edges(spans: impl IntoIterator<Item = Span>) -> Vec<(String, String, u64)> {
         let (mut edges, mut names, mut found) = (Edges::default(), Names::default(), Vec::new());
         for span in spans {
-            edges.add(&Seen::new(&span, &mut names), START, &mut found);
+            let span = Packed::from(&span);
+            edges.add(&Seen::new(&span, &span.scan(), &mut names), START, &mut found);
         }
         edges.give_up(START + PATIENCE, &mut found);
         assert!(edges.waiting.is_empty() && edges.order.is_empty());

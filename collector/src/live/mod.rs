@@ -19,7 +19,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use otlp::model::{Kind, Span};
+use otlp::model::Kind;
+use otlp::receive::{Packed, Scanned};
 
 use self::edges::Edges;
 use self::links::LinkTable;
@@ -45,11 +46,14 @@ pub const SERIES: usize = SERVICES + OPERATIONS + EDGES;
 
 /// The live aggregates.
 #[derive(Debug)]
-pub struct Live(Mutex<State>);
+pub struct Live {
+    /// Locked by itself: spans are seen while others are counted.
+    names: Mutex<Names>,
+    state: Mutex<State>,
+}
 
 #[derive(Debug)]
 struct State {
-    names: Names,
     /// The requests that each service answered.
     services: Table<Arc<str>>,
     operations: Table<(Arc<str>, Arc<str>, Kind)>,
@@ -60,7 +64,7 @@ struct State {
 }
 
 /// What is to be counted of some spans, once they are kept.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Observed(Vec<Seen>);
 
 /// A service in a window.
@@ -111,28 +115,31 @@ pub struct Fill {
 
 impl Default for Live {
     fn default() -> Self {
-        Self(Mutex::new(State {
-            names: Names::default(),
+        let state = State {
             services: Table::new(SERVICES),
             operations: Table::new(OPERATIONS),
             edges: Table::new(EDGES),
             halves: Edges::default(),
             links: LinkTable::default(),
             workloads: Workloads::default(),
-        }))
+        };
+        Self {
+            names: Mutex::default(),
+            state: Mutex::new(state),
+        }
     }
 }
 
 impl Live {
     // A thread that panicked here would have done so between two counts.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What there is to count of these spans. Nothing is counted yet, because they may not be kept.
-    pub fn observe(&self, spans: &[Span]) -> Observed {
-        let names = &mut self.state().names;
-        Observed(spans.iter().map(|span| Seen::new(span, names)).collect())
+    /// Adds what there is to count of a span. Nothing is counted yet, because it may not be kept.
+    pub fn observe(&self, span: &Packed, scanned: &Scanned<'_>, observed: &mut Observed) {
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        observed.0.push(Seen::new(span, scanned, &mut names));
     }
 
     /// They have been kept, at `now` (nanoseconds since the Unix epoch).

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use otlp::model::{Kind, Span};
+use otlp::model::Kind;
+use otlp::receive::{Packed, Scanned};
 use span::{SpanId, TraceId};
 
 use super::names::Names;
@@ -10,7 +11,6 @@ use super::series::Call;
 use crate::analysis::link::{LinkKind, link};
 use crate::analysis::peer::{PeerKind, is_encrypted, peer};
 use crate::analysis::senders::instance;
-use crate::join;
 
 /// The scope of the spans that our sidecars make.
 const SIDECAR: &str = "meshtrace-sidecar";
@@ -46,8 +46,8 @@ pub(super) struct SeenLink {
 }
 
 impl Seen {
-    pub(super) fn new(span: &Span, names: &mut Names) -> Self {
-        let sidecar = span.scope.name == SIDECAR;
+    pub(super) fn new(packed: &Packed, span: &Scanned<'_>, names: &mut Names) -> Self {
+        let sidecar = packed.scope.name == SIDECAR;
         // a connection that cannot be read has no request that could have a parent
         let link = link(span).filter(|_| !is_encrypted(span)).map(|link| SeenLink {
             kind: link.kind,
@@ -60,21 +60,21 @@ impl Seen {
             .map(|detail| names.get(detail)),
         });
         Self {
-            service: names.get(span.service()),
-            operation: names.get(&span.name),
+            service: names.get(packed.service()),
+            operation: names.get(span.name),
             kind: span.kind,
             call: Call {
                 duration: span.duration(),
-                error: span.is_error(),
-                trace_id: span.trace_id,
+                error: packed.is_error,
+                trace_id: packed.trace_id,
             },
-            span_id: span.span_id,
-            parent_id: span.parent_id,
-            trace_below: join::provisional(span).unwrap_or(span.trace_id),
+            span_id: packed.span_id,
+            parent_id: span.parent_id(),
+            trace_below: packed.provisional.unwrap_or(packed.trace_id),
             peer: peer(span).map(|peer| (names.get(peer.name), peer.kind)),
             link,
-            instance: instance(&span.resource).map(|name| names.get(name)),
-            version: sidecar.then(|| names.get(&span.scope.version)),
+            instance: instance(&packed.resource).map(|name| names.get(name)),
+            version: sidecar.then(|| names.get(&packed.scope.version)),
         }
     }
 }

@@ -1,4 +1,5 @@
-use otlp::model::{Span, Value};
+use otlp::model::{Scalar, Span, Value, find};
+use otlp::receive::{Packed, Said, Scanned};
 
 use crate::tags;
 
@@ -48,6 +49,24 @@ impl Condition {
     /// Whether the span says it anywhere.
     pub fn holds(&self, span: &Span) -> bool {
         tags::any(span, &self.key, |value| self.test.holds(value))
+    }
+
+    /// Whether the span may say it anywhere. Only its own texts are compared; of everything else it is enough that it is
+    /// there.
+    pub(crate) fn may_hold(&self, span: &Packed, scanned: &Scanned<'_>) -> bool {
+        let shared = [&span.resource.attributes, &span.scope.attributes];
+        scanned.has_more()
+            || tags::DERIVED.contains(&self.key.as_str())
+            || scanned.attributes.iter().any(|(key, value)| {
+                *key == self.key
+                    && match (value, &self.test) {
+                        (Said::Scalar(Scalar::Text(text)), Test::Equals(wanted)) => text == wanted,
+                        _ => true,
+                    }
+            })
+            || shared
+                .into_iter()
+                .any(|attributes| find(attributes, &self.key).is_some())
     }
 
     /// A condition as people write it: `key`, `key=value`, `key>=500` and so on. The first of `=`, `<`, `>` ends the

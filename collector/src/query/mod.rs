@@ -8,7 +8,8 @@ mod summary;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use otlp::model::{Kind, Span, Status};
+use otlp::model::{Kind, Span};
+use otlp::receive::Packed;
 use span::TraceId;
 
 use crate::analysis::link::{LinkKind, link};
@@ -16,6 +17,7 @@ use crate::analysis::link::{LinkKind, link};
 pub(crate) use condition::number_in;
 pub use condition::{Comparison, Condition, Test};
 pub use order::{Order, Place};
+pub use otlp::model::Outcome;
 pub use summary::{Root, ServiceCount, State, Summary};
 
 /// A search for traces: those with at least one span that matches all that is said of spans, and that match all that
@@ -48,40 +50,6 @@ pub struct Query {
     pub after: Option<Place>,
     /// How many traces at most.
     pub limit: usize,
-}
-
-/// How a span went, without its words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// Not said.
-    Unset,
-    /// Well, says the application.
-    Ok,
-    /// It failed.
-    Error,
-}
-
-impl Outcome {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Unset, Self::Ok, Self::Error];
-
-    /// The outcome of a span with that status.
-    pub fn of(status: &Status) -> Self {
-        match status {
-            Status::Unset => Self::Unset,
-            Status::Ok => Self::Ok,
-            Status::Error(_) => Self::Error,
-        }
-    }
-
-    /// As JSON has it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Unset => "unset",
-            Self::Ok => "ok",
-            Self::Error => "error",
-        }
-    }
 }
 
 /// Every trace id there is.
@@ -144,6 +112,26 @@ impl Query {
                 .link
                 .is_none_or(|kind| link(span).is_some_and(|link| link.kind == kind))
             && self.conditions.iter().all(|condition| condition.holds(span))
+    }
+
+    /// Whether a span may match: no, if what stands beside its bytes or in them at first sight says so.
+    pub(crate) fn may_match(&self, span: &Packed) -> bool {
+        self.start.contains(&span.start)
+            && self.duration.contains(&span.duration())
+            && self.kind.is_none_or(|kind| kind == span.kind)
+            && self
+                .status
+                .is_none_or(|status| (status == Outcome::Error) == span.is_error)
+            && self
+                .service
+                .as_deref()
+                .is_none_or(|service| service == span.service())
+            && self.operation.as_deref().is_none_or(|name| name == span.name())
+            && (self.conditions.is_empty() || {
+                let scanned = span.scan();
+                let mut conditions = self.conditions.iter();
+                conditions.all(|condition| condition.may_hold(span, &scanned))
+            })
     }
 
     /// Whether a trace matches all that is said of traces.

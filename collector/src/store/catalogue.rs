@@ -1,50 +1,68 @@
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
-use otlp::model::{Kind, Span};
+use otlp::model::Kind;
 
 use super::Operation;
 
 /// The services and operations of which spans are kept, with how many, so that the last one takes the name away.
 #[derive(Debug, Default)]
-pub(super) struct Catalogue(BTreeMap<String, BTreeMap<(String, Kind), u64>>);
+pub(super) struct Catalogue(HashMap<String, HashMap<String, Kinds>>);
+
+/// How many spans of a name there are, by kind.
+type Kinds = [u64; Kind::ALL.len()];
 
 impl Catalogue {
-    pub(super) fn add(&mut self, span: &Span) {
-        if !self.0.contains_key(span.service()) {
-            self.0.insert(span.service().to_owned(), BTreeMap::new());
-        }
-        if let Some(operations) = self.0.get_mut(span.service()) {
-            *operations.entry((span.name.clone(), span.kind)).or_default() += 1;
+    pub(super) fn add(&mut self, service: &str, name: &str, kind: Kind) {
+        let known = self.0.get_mut(service).and_then(|names| names.get_mut(name));
+        let kinds = match known {
+            Some(kinds) => kinds,
+            None => {
+                let names = self.0.entry(service.to_owned()).or_default();
+                names.entry(name.to_owned()).or_default()
+            }
+        };
+        if let Some(count) = kinds.get_mut(kind as usize) {
+            *count += 1;
         }
     }
 
-    pub(super) fn remove(&mut self, span: &Span) {
-        let Some(operations) = self.0.get_mut(span.service()) else {
+    pub(super) fn remove(&mut self, service: &str, name: &str, kind: Kind) {
+        let Some(names) = self.0.get_mut(service) else {
             return;
         };
-        let key = (span.name.clone(), span.kind);
-        if let Some(count) = operations.get_mut(&key) {
-            *count -= 1;
-            if *count == 0 {
-                operations.remove(&key);
+        if let Some(kinds) = names.get_mut(name) {
+            if let Some(count) = kinds.get_mut(kind as usize) {
+                *count = count.saturating_sub(1);
+            }
+            if kinds.iter().all(|count| *count == 0) {
+                names.remove(name);
             }
         }
-        if operations.is_empty() {
-            self.0.remove(span.service());
+        if names.is_empty() {
+            self.0.remove(service);
         }
     }
 
+    /// In the order of their names.
     pub(super) fn services(&self) -> Vec<String> {
-        self.0.keys().cloned().collect()
+        let mut services: Vec<_> = self.0.keys().cloned().collect();
+        services.sort_unstable();
+        services
     }
 
+    /// In the order of their names and kinds.
     pub(super) fn operations(&self, service: &str) -> Vec<Operation> {
-        let known = self.0.get(service).into_iter().flat_map(BTreeMap::keys);
-        known
-            .map(|(name, kind)| Operation {
-                name: name.clone(),
-                kind: *kind,
+        let names = self.0.get(service).into_iter().flatten();
+        let mut operations: Vec<_> = names
+            .flat_map(|(name, kinds)| {
+                let there = Kind::ALL.into_iter().zip(kinds).filter(|(_, count)| **count > 0);
+                there.map(|(kind, _)| Operation {
+                    name: name.clone(),
+                    kind,
+                })
             })
-            .collect()
+            .collect();
+        operations.sort_unstable();
+        operations
     }
 }

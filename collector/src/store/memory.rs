@@ -6,12 +6,14 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use async_trait::async_trait;
 use otlp::model::{Kind, Span};
+use otlp::receive::Packed;
 use span::{SpanId, TraceId};
 
 use super::catalogue::Catalogue;
+use super::form::Form;
 use super::{Appended, Dropped, Operation, Size, Store, StoreError, Trace};
 use crate::dependencies::{Calls, Dependency};
-use crate::join::{self, Joins};
+use crate::join::Joins;
 use crate::query::{Query, Summary};
 
 /// How much is kept.
@@ -25,26 +27,27 @@ pub struct Limits {
 
 /// A [`Store`] that keeps spans in memory.
 ///
-/// Readers copy the list of traces and look at them without holding anything up.
+/// Readers copy the list of traces and look at them without holding anything up. The durable store keeps what it has not
+/// sealed in one as well, packed.
 #[derive(Debug)]
-pub struct Memory {
+pub struct Memory<S = Arc<Span>> {
     limits: Limits,
     /// Taken after the state where both are.
     joins: Arc<RwLock<Joins>>,
-    state: RwLock<State>,
+    state: RwLock<State<S>>,
 }
 
-/// A trace that is kept: its spans and when the first was received.
-pub(super) type Kept = (TraceId, Arc<Vec<Arc<Span>>>);
+/// A trace that is kept, and its spans.
+pub(super) type Kept<S> = (TraceId, Arc<Vec<S>>);
 
-/// What a span costs beside what it holds: its places in its trace's list and index, and in the catalogue.
-const SPAN_OVERHEAD: u64 = 160;
+/// A trace with more spans than this has an index of them; in others they are looked through.
+const LOOKED_THROUGH: usize = 32;
 /// What a trace costs beside its spans, and what it costs to know that a trace is part of another.
 const TRACE_OVERHEAD: u64 = 512;
 
-#[derive(Debug, Default)]
-struct State {
-    traces: HashMap<TraceId, Entry>,
+#[derive(Debug)]
+struct State<S> {
+    traces: HashMap<TraceId, Entry<S>>,
     /// The traces in the order in which they will be dropped.
     ages: BTreeMap<Age, TraceId>,
     catalogue: Catalogue,
@@ -59,10 +62,10 @@ struct State {
 type Age = (u64, u64);
 
 #[derive(Debug)]
-struct Entry {
+struct Entry<S> {
     age: Age,
-    spans: Arc<Vec<Arc<Span>>>,
-    /// Where each span stands in the list.
+    spans: Arc<Vec<S>>,
+    /// Where each span stands in the list, if it is a long one.
     places: HashMap<(SpanId, Kind), usize>,
     /// Which traces became part of it or of each other, in order.
     joined: Vec<(TraceId, TraceId)>,
@@ -74,22 +77,33 @@ impl Memory {
     pub fn new(limits: Limits) -> Self {
         Self::joined_with(limits, Arc::default())
     }
+}
 
+#[expect(private_bounds, reason = "how spans are kept is our own business")]
+impl<S: Form> Memory<S> {
     /// An empty store that shares what it knows of joins with others.
     pub(super) fn joined_with(limits: Limits, joins: Arc<RwLock<Joins>>) -> Self {
         Self {
             limits,
             joins,
-            state: RwLock::default(),
+            state: RwLock::new(State {
+                traces: HashMap::new(),
+                ages: BTreeMap::new(),
+                catalogue: Catalogue::default(),
+                received: None,
+                bytes: 0,
+                spans: 0,
+                arrivals: 0,
+            }),
         }
     }
 
     // A writer that panicked would have done so between two spans: what is there is whole.
-    fn read(&self) -> RwLockReadGuard<'_, State> {
+    fn read(&self) -> RwLockReadGuard<'_, State<S>> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, State> {
+    fn write(&self) -> RwLockWriteGuard<'_, State<S>> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -102,7 +116,7 @@ impl Memory {
     }
 
     /// Keeps spans, and says which traces had to go for them.
-    pub(super) fn keep(&self, spans: Vec<Span>, now: u64) -> (Appended, Vec<TraceId>) {
+    pub(super) fn keep(&self, spans: impl IntoIterator<Item = S>, now: u64) -> (Appended, Vec<TraceId>) {
         let (mut state, mut joins) = (self.write(), self.joins_mut());
         let (mut appended, mut gone) = (Appended::default(), Vec::new());
         for span in spans {
@@ -133,7 +147,7 @@ impl Memory {
     }
 
     /// Keeps spans that were kept before this process, whatever the limits are.
-    pub(super) fn restore(&self, spans: Vec<Span>, received: u64) {
+    pub(super) fn restore(&self, spans: Vec<S>, received: u64) {
         let (mut state, mut joins) = (self.write(), self.joins_mut());
         for span in spans {
             state.insert(span, received, &mut joins);
@@ -166,12 +180,32 @@ impl Memory {
     }
 
     /// The spans that are kept under exactly this id.
-    pub(super) fn get(&self, id: TraceId) -> Option<Arc<Vec<Arc<Span>>>> {
+    pub(super) fn get(&self, id: TraceId) -> Option<Arc<Vec<S>>> {
         self.read().traces.get(&id).map(|entry| Arc::clone(&entry.spans))
     }
 
+    /// See [`Store::services`].
+    pub(super) fn service_names(&self) -> Vec<String> {
+        self.read().catalogue.services()
+    }
+
+    /// See [`Store::operations`].
+    pub(super) fn operations_of(&self, service: &str) -> Vec<Operation> {
+        self.read().catalogue.operations(service)
+    }
+
+    /// See [`Store::size`].
+    pub(super) fn sizes(&self) -> Size {
+        let state = self.read();
+        Size {
+            traces: state.traces.len() as u64,
+            spans: state.spans,
+            bytes: state.bytes,
+        }
+    }
+
     /// Every trace as it is now.
-    pub(super) fn snapshot(&self) -> Vec<Kept> {
+    pub(super) fn snapshot(&self) -> Vec<Kept<S>> {
         let state = self.read();
         let traces = state.traces.iter();
         traces
@@ -182,7 +216,8 @@ impl Memory {
 
 #[async_trait]
 impl Store for Memory {
-    async fn append(&self, spans: Vec<Span>, now: u64) -> Result<Appended, StoreError> {
+    async fn append(&self, spans: Vec<Packed>, now: u64) -> Result<Appended, StoreError> {
+        let spans = spans.iter().map(|span| Arc::new(span.unpack()));
         Ok(self.keep(spans, now).0)
     }
 
@@ -223,11 +258,11 @@ impl Store for Memory {
     }
 
     async fn services(&self) -> Result<Vec<String>, StoreError> {
-        Ok(self.read().catalogue.services())
+        Ok(self.service_names())
     }
 
     async fn operations(&self, service: &str) -> Result<Vec<Operation>, StoreError> {
-        Ok(self.read().catalogue.operations(service))
+        Ok(self.operations_of(service))
     }
 
     async fn dependencies(&self, start: RangeInclusive<u64>) -> Result<Vec<Dependency>, StoreError> {
@@ -245,12 +280,7 @@ impl Store for Memory {
     }
 
     async fn size(&self) -> Result<Size, StoreError> {
-        let state = self.read();
-        Ok(Size {
-            traces: state.traces.len() as u64,
-            spans: state.spans,
-            bytes: state.bytes,
-        })
+        Ok(self.sizes())
     }
 }
 
@@ -260,22 +290,22 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
     done.map_err(|error| StoreError::Unavailable(error.to_string()))
 }
 
-impl State {
+impl<S: Form> State<S> {
     /// Whether the span is new.
-    fn insert(&mut self, span: Span, now: u64, joins: &mut Joins) -> bool {
+    fn insert(&mut self, span: S, now: u64, joins: &mut Joins) -> bool {
         self.arrivals += 1;
         self.received = Some(
             self.received
                 .map_or((now, now), |(first, last)| (first.min(now), last.max(now))),
         );
         let mut age = (now, self.arrivals);
-        if let Some(provisional) = join::provisional(&span)
-            && let Some((part, whole)) = joins.join(provisional, span.trace_id)
+        if let Some(provisional) = span.provisional()
+            && let Some((part, whole)) = joins.join(provisional, span.trace_id())
         {
             age = self.absorb(part, whole, age);
         }
-        let id = joins.resolve(span.trace_id);
-        self.place(id, Arc::new(span), age)
+        let id = joins.resolve(span.trace_id());
+        self.place(id, span, age)
     }
 
     /// Makes what is kept of `part` part of `whole`, which is as old as the older of the two.
@@ -285,7 +315,7 @@ impl State {
             return now;
         };
         for span in entry.spans.iter() {
-            self.place(whole, Arc::clone(span), entry.age);
+            self.place(whole, span.clone(), entry.age);
         }
         entry.joined.push((part, whole));
         self.remember(whole, entry.age, &mut entry.joined);
@@ -302,13 +332,13 @@ impl State {
     }
 
     /// The trace, which becomes at least as old as `age`.
-    fn entry(&mut self, id: TraceId, age: Age) -> &mut Entry {
+    fn entry(&mut self, id: TraceId, age: Age) -> &mut Entry<S> {
         let entry = self.traces.entry(id).or_insert_with(|| {
             self.bytes += TRACE_OVERHEAD;
             self.ages.insert(age, id);
             Entry {
                 age,
-                spans: Arc::default(),
+                spans: Arc::new(Vec::new()),
                 places: HashMap::new(),
                 joined: Vec::new(),
                 bytes: TRACE_OVERHEAD,
@@ -323,37 +353,30 @@ impl State {
     }
 
     /// Adds a span to a trace, unless it is there. Whether it was new.
-    fn place(&mut self, id: TraceId, span: Arc<Span>, age: Age) -> bool {
+    fn place(&mut self, id: TraceId, span: S, age: Age) -> bool {
         self.entry(id, age);
         let Some(entry) = self.traces.get_mut(&id) else {
             return false;
         };
-        let key = (span.span_id, span.kind);
-        let known = entry.places.get(&key).copied();
-        let spans = Arc::make_mut(&mut entry.spans);
-        match known.and_then(|place| spans.get_mut(place)) {
-            None => {
-                let bytes = cost(&span, spans.last());
-                entry.places.insert(key, spans.len());
-                entry.bytes += bytes;
-                self.bytes += bytes;
-                self.spans += 1;
-                self.catalogue.add(&span);
-                spans.push(span);
-                true
-            }
-            Some(first) => {
-                if join::provisional(first).is_none() && join::provisional(&span).is_some() {
-                    let bytes = cost(&span, None);
-                    entry.bytes += bytes;
-                    self.bytes += bytes;
-                    self.catalogue.remove(first);
-                    self.catalogue.add(&span);
-                    *first = span;
-                }
-                false
-            }
+        let (_, kind) = span.key();
+        let Some(first) = entry.find(&span) else {
+            let bytes = span.cost(entry.spans.last());
+            entry.bytes += bytes;
+            self.bytes += bytes;
+            self.spans += 1;
+            self.catalogue.add(span.service(), span.name(), kind);
+            entry.push(span);
+            return true;
+        };
+        if first.provisional().is_none() && span.provisional().is_some() {
+            let bytes = span.cost(None);
+            self.catalogue.remove(first.service(), first.name(), kind);
+            self.catalogue.add(span.service(), span.name(), kind);
+            *first = span;
+            entry.bytes += bytes;
+            self.bytes += bytes;
         }
+        false
     }
 
     /// When the first span of the oldest trace was received.
@@ -377,29 +400,39 @@ impl State {
     }
 
     /// Takes a trace out, with everything that is counted of it.
-    fn take(&mut self, id: TraceId) -> Option<Entry> {
+    fn take(&mut self, id: TraceId) -> Option<Entry<S>> {
         let entry = self.traces.remove(&id)?;
         self.ages.remove(&entry.age);
         self.bytes -= entry.bytes;
         self.spans -= entry.spans.len() as u64;
         for span in entry.spans.iter() {
-            self.catalogue.remove(span);
+            self.catalogue.remove(span.service(), span.name(), span.key().1);
         }
         Some(entry)
     }
 }
 
-/// About how many bytes a span takes. A resource and a scope that it shares with the span before are not counted
-/// twice; shared in other ways they are, so that the estimate errs on the safe side.
-fn cost(span: &Span, before: Option<&Arc<Span>>) -> u64 {
-    let mut bytes = span.size() + span.name.len() + span.service().len();
-    if before.is_none_or(|before| !Arc::ptr_eq(&before.resource, &span.resource)) {
-        bytes += span.resource.size();
+impl<S: Form> Entry<S> {
+    /// The span that is known by the same.
+    fn find(&mut self, span: &S) -> Option<&mut S> {
+        let key = span.key();
+        let place = match self.spans.len() > LOOKED_THROUGH {
+            true => self.places.get(&key).copied(),
+            false => self.spans.iter().position(|known| known.key() == key),
+        }?;
+        Arc::make_mut(&mut self.spans).get_mut(place)
     }
-    if before.is_none_or(|before| !Arc::ptr_eq(&before.scope, &span.scope)) {
-        bytes += span.scope.size();
+
+    fn push(&mut self, span: S) {
+        let spans = Arc::make_mut(&mut self.spans);
+        spans.push(span);
+        if spans.len() > LOOKED_THROUGH {
+            // from the first one that is not in it
+            let known = self.places.len();
+            let unknown = spans.get(known..).unwrap_or_default();
+            self.places.extend(unknown.iter().map(Form::key).zip(known..));
+        }
     }
-    bytes as u64 + SPAN_OVERHEAD
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 mod catalogue;
 mod durable;
+mod form;
 mod memory;
 #[cfg(test)]
 mod suite;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use otlp::model::{Kind, Span};
+use otlp::receive::Packed;
 use span::TraceId;
 
 use crate::dependencies::Dependency;
@@ -58,7 +60,7 @@ pub use memory::{Limits, Memory};
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Keeps these spans, received at `now` (nanoseconds since the Unix epoch).
-    async fn append(&self, spans: Vec<Span>, now: u64) -> Result<Appended, StoreError>;
+    async fn append(&self, spans: Vec<Packed>, now: u64) -> Result<Appended, StoreError>;
 
     /// Drops what is too old at `now`. To be called every now and then.
     async fn expire(&self, now: u64) -> Result<Dropped, StoreError>;
@@ -137,4 +139,7 @@ pub enum StoreError {
     /// Not now. The same may be asked again later.
     #[error("the store is not available: {0}; try again later")]
     Unavailable(String),
+    /// More comes than can be kept, and it would have to grow.
+    #[error("the store is behind: {0}; try again later")]
+    Behind(String),
 }

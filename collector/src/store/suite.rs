@@ -87,7 +87,7 @@ pub(super) fn what_was_appended_is_seen_at_once_and_unchanged(make: Make<'_>) {
     let store = make(PLENTY, LONG);
     let late = span("a", 1, 2).with(|span| span.end = span.start - 1);
     let early = span("a", 1, 1);
-    let appended = wait(store.append(vec![late.clone(), early.clone()], 0));
+    let appended = wait(store.append(packed(vec![late.clone(), early.clone()]), 0));
     assert_eq!((appended.stored, appended.repeated), (2, 0));
     let expected = Trace {
         id: trace_id(1),
@@ -100,8 +100,8 @@ pub(super) fn what_was_appended_is_seen_at_once_and_unchanged(make: Make<'_>) {
 pub(super) fn a_repeated_span_is_shown_once_and_the_first_word_stands(make: Make<'_>) {
     let store = make(PLENTY, LONG);
     let other = span("a", 1, 1).with(|span| span.name = "other".to_owned());
-    wait(store.append(vec![span("a", 1, 1), span("a", 1, 2)], 0));
-    wait(store.append(vec![other, span("a", 1, 2), span("a", 1, 3)], 0));
+    wait(store.append(packed(vec![span("a", 1, 1), span("a", 1, 2)]), 0));
+    wait(store.append(packed(vec![other, span("a", 1, 2), span("a", 1, 3)]), 0));
     let trace = read(&*store, 1).unwrap();
     let names: Vec<_> = trace.spans.iter().map(|span| span.name.as_str()).collect();
     assert_eq!(names, ["operation 1", "operation 2", "operation 3"]);
@@ -112,15 +112,15 @@ pub(super) fn a_client_and_a_server_may_share_an_id(make: Make<'_>) {
     let store = make(PLENTY, LONG);
     let client = span("a", 1, 1).with(|span| span.kind = Kind::Client);
     let server = span("b", 1, 1).with(|span| span.kind = Kind::Server);
-    wait(store.append(vec![client, server], 0));
+    wait(store.append(packed(vec![client, server]), 0));
     assert_eq!(ids(&*store, 1), [1, 1]);
 }
 
 pub(super) fn a_provisional_trace_reads_as_part_of_the_whole_one(make: Make<'_>) {
     let store = make(PLENTY, LONG);
-    wait(store.append(vec![span("a", 1, 1), span("b", 2, 3)], 0));
-    wait(store.append(vec![span("a", 1, 2).with(resolves(2))], 0));
-    wait(store.append(vec![span("b", 2, 4)], 0));
+    wait(store.append(packed(vec![span("a", 1, 1), span("b", 2, 3)]), 0));
+    wait(store.append(packed(vec![span("a", 1, 2).with(resolves(2))]), 0));
+    wait(store.append(packed(vec![span("b", 2, 4)]), 0));
     assert_eq!(ids(&*store, 1), [1, 2, 3, 4]);
     assert_eq!(read(&*store, 2), read(&*store, 1));
     assert_eq!(read(&*store, 2).unwrap().id, trace_id(1));
@@ -146,8 +146,8 @@ pub(super) fn a_resolved_span_replaces_its_provisional_self(make: Make<'_>) {
             true => (resolved.clone(), provisional),
             false => (provisional, resolved.clone()),
         };
-        wait(store.append(vec![first], 0));
-        wait(store.append(vec![second], 0));
+        wait(store.append(packed(vec![first]), 0));
+        wait(store.append(packed(vec![second]), 0));
         assert_eq!(read(&*store, 1).unwrap().spans, [Arc::new(resolved)]);
     }
 }
@@ -166,7 +166,7 @@ pub(super) fn joins_read_the_same_in_every_order_of_arrival(make: Make<'_>) {
     proptest!(ProptestConfig::with_cases(64), |(order in Just(spans).prop_shuffle())| {
         let store = make(PLENTY, LONG);
         for span in order {
-            wait(store.append(vec![span], 0));
+            wait(store.append(packed(vec![span]), 0));
         }
         for trace in 1..=5 {
             prop_assert_eq!(ids(&*store, trace), [1, 2, 3, 4, 5, 6, 7]);
@@ -177,7 +177,10 @@ pub(super) fn joins_read_the_same_in_every_order_of_arrival(make: Make<'_>) {
 
 pub(super) fn a_search_finds_a_trace_by_a_joined_span(make: Make<'_>) {
     let store = make(PLENTY, LONG);
-    wait(store.append(vec![span("b", 2, 3), span("a", 1, 2).with(resolves(2))], 0));
+    wait(store.append(
+        packed(vec![span("b", 2, 3), span("a", 1, 2).with(resolves(2))]),
+        0,
+    ));
     let query = Query {
         service: Some("b".to_owned()),
         ..Query::default()
@@ -191,7 +194,7 @@ pub(super) fn searches_are_ordered_and_limited(make: Make<'_>) {
     let error = |span: &mut Span| span.status = Status::Error(String::new());
     let long = |millis: u64| move |span: &mut Span| span.end = span.start + millis * 1_000_000;
     wait(store.append(
-        vec![
+        packed(vec![
             span("a", 1, 1).with(long(5)),
             span("a", 1, 2).with(error),
             span("a", 1, 3).with(error),
@@ -199,7 +202,7 @@ pub(super) fn searches_are_ordered_and_limited(make: Make<'_>) {
             span("a", 3, 20_000).with(long(1)),
             span("a", 3, 90_000).with(long(1)),
             span("a", 4, 30_000).with(long(2)).with(error),
-        ],
+        ]),
         0,
     ));
     let order = |order, limit| {
@@ -225,10 +228,10 @@ pub(super) fn a_search_wants_one_span_that_matches_all_of_it(make: Make<'_>) {
     let tagged = |span: &mut Span| span.attributes.push(text("shard", "7"));
     let failed = |span: &mut Span| span.status = Status::Error("no".to_owned());
     wait(store.append(
-        vec![span("a", 1, 1).with(tagged), span("a", 1, 2).with(failed)],
+        packed(vec![span("a", 1, 1).with(tagged), span("a", 1, 2).with(failed)]),
         0,
     ));
-    wait(store.append(vec![span("a", 2, 3).with(tagged).with(failed)], 0));
+    wait(store.append(packed(vec![span("a", 2, 3).with(tagged).with(failed)]), 0));
     let tags = |tags: &[(&str, &str)]| {
         let conditions = tags.iter().map(|(key, value)| Condition::equals(*key, *value));
         found(
@@ -262,13 +265,13 @@ pub(super) fn every_field_of_a_search_counts(make: Make<'_>) {
     let store = make(PLENTY, LONG);
     let failed = |span: &mut Span| span.status = Status::Error("no".to_owned());
     wait(store.append(
-        vec![
+        packed(vec![
             span("a", 1, 1).with(child_of(9, Kind::Server)),
             span("b", 2, 1).with(child_of(9, Kind::Client)).with(failed),
             span("b", 3, 2).with(|span| span.status = Status::Ok),
             span("b", 4, 3).with(linked("inferred", 0.99)),
             span("b", 5, 4).with(linked("exact", 1.0)),
-        ],
+        ]),
         0,
     ));
     let find = |query: Query| {
@@ -307,7 +310,7 @@ pub(super) fn conditions_hold_wherever_a_span_says_it(make: Make<'_>) {
         }]
     };
     wait(store.append(
-        vec![
+        packed(vec![
             span("a", 1, 1).with(|span| span.attributes = number(1)),
             span("a", 2, 2).with(|span| {
                 let mut attributes = span.resource.attributes.clone();
@@ -338,7 +341,7 @@ pub(super) fn conditions_hold_wherever_a_span_says_it(make: Make<'_>) {
             span("a", 6, 6).with(|span| span.attributes.push(text("n", "6"))),
             span("a", 7, 7).with(|span| span.attributes.push(text("n", "seven"))),
             span("a", 8, 8),
-        ],
+        ]),
         0,
     ));
     let find = |condition: &str| {
@@ -367,11 +370,11 @@ pub(super) fn conditions_hold_wherever_a_span_says_it(make: Make<'_>) {
 pub(super) fn a_trace_is_found_by_the_beginning_of_its_id_and_of_a_joined_one(make: Make<'_>) {
     let store = make(PLENTY, LONG);
     wait(store.append(
-        vec![
+        packed(vec![
             span("a", 0xa1, 1),
             span("a", 0xa2, 2).with(resolves(0xb1)),
             span("b", 0xb1, 3),
-        ],
+        ]),
         0,
     ));
     let find = |digits: &str| {
@@ -399,11 +402,11 @@ pub(super) fn what_is_said_of_a_trace_is_about_all_of_it(make: Make<'_>) {
         span.end += 1_000_000;
     };
     wait(store.append(
-        vec![
+        packed(vec![
             span("a", 1, 1),
             span("a", 2, 1),
             span("b", 2, 1).with(child_of(9, Kind::Server)).with(later),
-        ],
+        ]),
         0,
     ));
     let find = |trace_duration| {
@@ -456,7 +459,7 @@ pub(super) fn pages_show_every_trace_once_in_order(make: Make<'_>) {
                 }
             })
         });
-        wait(store.append(spans.collect(), 0));
+        wait(store.append(packed(spans.collect()), 0));
         for order in Order::ALL {
             let all = Query { order, limit: 1000, ..Query::default() };
             let pages = pages(&*store, order, limit, |_| ());
@@ -471,12 +474,12 @@ pub(super) fn pages_stay_exact_while_others_arrive(make: Make<'_>) {
         let store = make(PLENTY, LONG);
         let came =
             |trace: u64, nanos: u64| span("a", trace, trace).with(|span| span.end = span.start + nanos);
-        wait(store.append((10..20).map(|trace| came(trace, trace)).collect(), 0));
+        wait(store.append(packed((10..20).map(|trace| came(trace, trace)).collect()), 0));
         let seen = pages(&*store, order, 3, |page| {
             // some come in front of where the reader is, some behind
             if page <= 4 {
                 let (before, behind) = (100 + page as u64, 10 - page as u64);
-                wait(store.append(vec![came(before, before), came(behind, behind)], 0));
+                wait(store.append(packed(vec![came(before, before), came(behind, behind)]), 0));
             }
         })
         .concat();
@@ -496,7 +499,7 @@ pub(super) fn pages_stay_exact_while_others_arrive(make: Make<'_>) {
 pub(super) fn a_summary_says_what_the_whole_trace_is(make: Make<'_>) {
     let store = make(PLENTY, LONG);
     wait(store.append(
-        vec![
+        packed(vec![
             span("edge", 1, 1).with(child_of(99, Kind::Server)),
             span("edge", 1, 2)
                 .with(child_of(1, Kind::Client))
@@ -504,7 +507,7 @@ pub(super) fn a_summary_says_what_the_whole_trace_is(make: Make<'_>) {
                 .with(linked("inferred", 0.5))
                 .with(|span| span.status = Status::Error(String::new())),
             span("bank", 2, 3).with(child_of(2, Kind::Server)),
-        ],
+        ]),
         0,
     ));
     let query = Query {
@@ -525,12 +528,12 @@ pub(super) fn services_and_operations_are_listed_in_order_once(make: Make<'_>) {
     let store = make(PLENTY, LONG);
     let server = |span: &mut Span| span.kind = Kind::Server;
     wait(store.append(
-        vec![
+        packed(vec![
             span("b", 1, 2),
             span("a", 1, 1),
             span("b", 2, 2),
             span("b", 3, 1).with(server),
-        ],
+        ]),
         0,
     ));
     assert_eq!(wait(store.services()), ["a", "b"]);
@@ -550,10 +553,12 @@ pub(super) fn services_and_operations_are_listed_in_order_once(make: Make<'_>) {
 
 pub(super) fn dependencies_come_from_whole_traces_in_the_window(make: Make<'_>) {
     let store = make(PLENTY, LONG);
-    wait(store.append(vec![span("b", 2, 2).with(child_of(1, Kind::Server))], 0));
+    wait(store.append(packed(vec![span("b", 2, 2).with(child_of(1, Kind::Server))]), 0));
     assert_eq!(wait(store.dependencies(0..=u64::MAX)), []);
     wait(store.append(
-        vec![span("a", 1, 1).with(child_of(9, Kind::Client)).with(resolves(2))],
+        packed(vec![
+            span("a", 1, 1).with(child_of(9, Kind::Client)).with(resolves(2)),
+        ]),
         0,
     ));
     let expected = [Dependency {
@@ -567,8 +572,8 @@ pub(super) fn dependencies_come_from_whole_traces_in_the_window(make: Make<'_>) 
 
 pub(super) fn too_old_traces_are_dropped_whole_and_counted(make: Make<'_>) {
     let store = make(PLENTY, 100);
-    wait(store.append(vec![span("a", 1, 1), span("a", 2, 2)], 1000));
-    wait(store.append(vec![span("a", 1, 3), span("a", 3, 4)], 1050));
+    wait(store.append(packed(vec![span("a", 1, 1), span("a", 2, 2)]), 1000));
+    wait(store.append(packed(vec![span("a", 1, 3), span("a", 3, 4)]), 1050));
     assert_eq!(wait(store.expire(1100)), Dropped::default());
     assert_eq!(wait(store.expire(1101)), Dropped { traces: 2, spans: 3 });
     assert_eq!(found(&*store, &Query::default()), [3]);
@@ -580,7 +585,10 @@ pub(super) fn too_many_bytes_drop_the_oldest_traces_and_stay_within_the_limit(ma
     let (mut stored, mut dropped) = (0, Dropped::default());
     for trace in 1..=500 {
         let big = |span: &mut Span| span.attributes.push(text("payload", &"x".repeat(8 << 10)));
-        let appended = wait(store.append(vec![span("a", trace, 1).with(big), span("a", trace, 2)], trace));
+        let appended = wait(store.append(
+            packed(vec![span("a", trace, 1).with(big), span("a", trace, 2)]),
+            trace,
+        ));
         stored += appended.stored;
         dropped.traces += appended.dropped.traces;
         dropped.spans += appended.dropped.spans;
@@ -603,9 +611,12 @@ pub(super) fn too_many_bytes_drop_the_oldest_traces_and_stay_within_the_limit(ma
 
 pub(super) fn a_dropped_trace_begins_anew(make: Make<'_>) {
     let store = make(PLENTY, 100);
-    wait(store.append(vec![span("a", 1, 1).with(resolves(2)), span("b", 2, 2)], 1000));
+    wait(store.append(
+        packed(vec![span("a", 1, 1).with(resolves(2)), span("b", 2, 2)]),
+        1000,
+    ));
     wait(store.expire(5000));
-    wait(store.append(vec![span("a", 1, 1), span("b", 2, 3)], 5000));
+    wait(store.append(packed(vec![span("a", 1, 1), span("b", 2, 3)]), 5000));
     assert_eq!(ids(&*store, 1), [1]);
     assert_eq!(ids(&*store, 2), [3]);
 }
@@ -613,11 +624,11 @@ pub(super) fn a_dropped_trace_begins_anew(make: Make<'_>) {
 pub(super) fn nothing_dropped_is_listed_any_more(make: Make<'_>) {
     let store = make(PLENTY, 100);
     wait(store.append(
-        vec![
+        packed(vec![
             span("a", 1, 1),
             span("b", 1, 2).with(resolves(2)),
             span("a", 2, 3),
-        ],
+        ]),
         1000,
     ));
     assert_eq!(wait(store.expire(5000)), Dropped { traces: 1, spans: 3 });
@@ -642,7 +653,7 @@ pub(super) fn the_books_balance_whatever_comes(make: Make<'_>) {
         let (mut came, mut dropped) = (0, 0);
         for (turn, (spans, expire)) in (10..).zip(batches) {
             came += spans.len() as u64;
-            wait(store.append(spans, turn));
+            wait(store.append(packed(spans), turn));
             if expire {
                 dropped += wait(store.expire(turn)).spans;
             }

@@ -207,7 +207,7 @@ fn away<T>() -> Result<T, StoreError> {
 
 #[async_trait::async_trait]
 impl Store for Away {
-    async fn append(&self, _: Vec<otlp::model::Span>, _: u64) -> Result<Appended, StoreError> {
+    async fn append(&self, _: Vec<otlp::receive::Packed>, _: u64) -> Result<Appended, StoreError> {
         away()
     }
 

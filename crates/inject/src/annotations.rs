@@ -65,13 +65,14 @@ const SKIP_OUTBOUND_CIDRS: Key = key(
     "skip-outbound-cidrs",
     "an address, or a network such as `10.0.0.0/8` without bits behind its prefix",
 );
+const EDGE: Key = key("edge", "`true` or `false`");
 const CPU: Key = key("cpu", "a CPU quantity, such as `10m` or `0.1`");
 const MEMORY: Key = key("memory", "a memory quantity, such as `24Mi` or `1Gi`");
 const IMAGE: Key = key("image", "the name of an image");
 const LOG_LEVEL: Key = key("log-level", "`error`, `warn`, `info`, `debug` or `trace`");
 
 /// Every key that an admin may use.
-pub const KEYS: [Key; 15] = [
+pub const KEYS: [Key; 16] = [
     INJECT,
     MODE,
     CAPTURE,
@@ -83,6 +84,7 @@ pub const KEYS: [Key; 15] = [
     SKIP_INBOUND_PORTS,
     SKIP_OUTBOUND_PORTS,
     SKIP_OUTBOUND_CIDRS,
+    EDGE,
     CPU,
     MEMORY,
     IMAGE,
@@ -178,6 +180,8 @@ pub struct Wishes {
     pub skip_outbound_ports: Option<Vec<String>>,
     /// Addresses that the pod reaches directly.
     pub skip_outbound_cidrs: Option<Vec<String>>,
+    /// Whether requests come in from outside the mesh.
+    pub edge: Option<bool>,
     /// The CPU that the sidecar asks for.
     pub cpu: Option<String>,
     /// The memory that the sidecar asks for.
@@ -207,6 +211,7 @@ pub fn read(levels: &[(Level, &Texts)]) -> (Wishes, Vec<Problem>) {
         skip_inbound_ports: reader.list(&SKIP_INBOUND_PORTS, ports),
         skip_outbound_ports: reader.list(&SKIP_OUTBOUND_PORTS, ports),
         skip_outbound_cidrs: reader.list(&SKIP_OUTBOUND_CIDRS, network),
+        edge: reader.one(&EDGE, |text| text.parse().ok()),
         cpu: reader.one(&CPU, cpu),
         memory: reader.one(&MEMORY, memory),
         image: reader.one(&IMAGE, image),
@@ -314,12 +319,14 @@ fn port(text: &str) -> Option<u16> {
     text.parse().ok().filter(|port| *port > 0)
 }
 
-fn ports(text: &str) -> Option<String> {
+/// A port or a range of ports, if it is one.
+pub fn ports(text: &str) -> Option<String> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     (port(first)? <= port(last)?).then(|| text.to_owned())
 }
 
-fn network(text: &str) -> Option<String> {
+/// An address or a network without bits behind its prefix, if it is one.
+pub fn network(text: &str) -> Option<String> {
     let address = text.parse::<IpAddr>().is_ok();
     let network = text.parse::<IpNet>().is_ok_and(|net| net == net.trunc());
     (address || network).then(|| text.to_owned())
@@ -399,7 +406,7 @@ mod tests {
                 "mesh-trace.io/inject on the pod: unknown key; did you mean `meshtrace.io/inject`?",
                 "meshtrace.io/ports on the pod: unknown key; known behind `meshtrace.io/`: inject, mode, capture, \
                  service-name, sampling, propagate, capture-headers, opaque-ports, skip-inbound-ports, \
-                 skip-outbound-ports, skip-outbound-cidrs, cpu, memory, image, log-level",
+                 skip-outbound-ports, skip-outbound-cidrs, edge, cpu, memory, image, log-level",
                 "meshtrace.io/samplng on the pod: unknown key; did you mean `meshtrace.io/sampling`?",
                 "meshtrace.io/sampling on the pod: `2` is not a share: `0` to `1`, or `0%` to `100%`",
                 "meshtrace.io/opaque-ports on the pod: `0` is not a port, 1 to 65535",

@@ -7,13 +7,15 @@
 //! | nearest `inject` (pod, workload, namespace) is neither `true` nor `false` | skip: `unclear_inject` |
 //! | nearest `inject` is `false` | skip: `opted_out` |
 //! | no `inject` anywhere, and the command line does not ask either | skip: `not_asked` |
-//! | is in `kube-system`, `kube-public`, `kube-node-lease` or the operator's namespace | skip: `system_namespace` |
-//! | `capture` is `init`, and what its namespace allows is not known | skip: `unknown_namespace` |
+//! | is in `kube-system`, `kube-public`, `kube-node-lease` the operator's namespace, or excluded | skip: `system_namespace` |
+//! | what its namespace allows is not known | skip: `unknown_namespace` |
 //! | mirrors a static pod | skip: `mirror_pod` |
 //! | has `hostNetwork` | skip: `host_network` |
 //! | runs on Windows, by `os` or by node selector | skip: `windows` |
 //! | has a container of another mesh | skip: `other_mesh` |
 //! | `capture` is `init`, and its namespace enforces `baseline` or `restricted` | skip: `pod_security` |
+//! | a quota of its namespace demands limits that nobody gives | skip: `resource_quota` |
+//! | a limit range of its namespace refuses what the sidecar asks for | skip: `limit_range` |
 //! | ends by itself (`restartPolicy` is not `Always`), without native sidecars | skip: `runs_to_completion` |
 //! | declares one of the sidecar's ports | skip: `port_taken` |
 //! | runs a container as the sidecar's user | skip: `user_taken` |
@@ -23,13 +25,15 @@
 //! like is known only from names, so a proxy under a name of its own is not seen.
 
 use contract::{SIDECAR_UID, env, installed, port};
+use serde_json::Value;
 use span::Dialect;
 
 use crate::annotations::{self, INJECTED, Level, Problem, Wanted, Wishes};
 use crate::identity::Identity;
+use crate::limits::Limits;
 use crate::patch::{REDIRECT, SIDECAR};
 use crate::plan::{Capture, Mode, Placement, Plan};
-use crate::pod::{Container, Pod, Texts};
+use crate::pod::{Container, Metadata, Pod, Texts};
 use crate::probes;
 use crate::reason::Reason;
 use crate::workload::Owner;
@@ -70,14 +74,31 @@ pub struct Site {
     pub image: String,
     /// Where spans go, `http://host:port`.
     pub collector: String,
+    /// Where settings come from while the sidecar runs, `http://host:port`. `None`: from nowhere.
+    pub operator: Option<String>,
+    /// What is skipped where no annotation says so.
+    pub skip: Skip,
     /// Whether the cluster has native sidecars (Kubernetes 1.29).
     pub native_sidecars: bool,
     /// The namespace of the operator.
     pub own_namespace: String,
+    /// Further namespaces that the API server does not ask about.
+    pub excluded: Vec<String>,
     /// Whether a pod that says nothing is to get a sidecar: the command line asks for all that it is given.
     pub asked: bool,
     /// The version that is written to pods.
     pub version: String,
+}
+
+/// What never comes to the sidecar, as the redirect reads it. What is not said is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Skip {
+    /// Ports of the pod that are reached directly: each a port or a range.
+    pub inbound_ports: Option<Vec<String>>,
+    /// Ports elsewhere that the pod reaches directly: each a port or a range.
+    pub outbound_ports: Option<Vec<String>>,
+    /// Addresses that the pod reaches directly.
+    pub outbound_cidrs: Option<Vec<String>>,
 }
 
 impl Site {
@@ -86,11 +107,21 @@ impl Site {
         Self {
             image: format!("{}:{version}", installed::SIDECAR_IMAGE),
             collector: installed::COLLECTOR.to_owned(),
+            operator: Some(installed::OPERATOR.to_owned()),
+            skip: Skip::default(),
             native_sidecars: true,
             own_namespace: installed::NAMESPACE.to_owned(),
+            excluded: Vec::new(),
             asked: false,
             version: version.to_owned(),
         }
+    }
+
+    /// Whether nothing in this namespace is ever touched: it belongs to the cluster or to the operator, or is excluded.
+    pub fn is_off_limits(&self, namespace: &str) -> bool {
+        let is_excluded = self.excluded.iter().any(|excluded| excluded == namespace);
+        let is_ours = SYSTEM_NAMESPACES.contains(&namespace) || namespace == self.own_namespace;
+        !namespace.is_empty() && (is_ours || is_excluded)
     }
 }
 
@@ -118,15 +149,33 @@ pub fn collector(text: &str) -> Result<String, String> {
 pub struct Namespace {
     /// Its name.
     pub name: String,
-    /// Whether what it says is not known, though a redirect that it forbids would keep the pod from being made.
+    /// Whether what it says is not known, though what it forbids would keep the pod from being made.
     pub is_unknown: bool,
     /// Its annotations.
     pub annotations: Texts,
     /// Its labels.
     pub labels: Texts,
+    /// Its quotas and limit ranges.
+    pub limits: Limits,
 }
 
 impl Namespace {
+    /// What its document says.
+    pub fn of(document: &Value) -> Self {
+        let Metadata {
+            name,
+            annotations,
+            labels,
+            ..
+        } = Metadata::of(document);
+        Self {
+            name,
+            annotations,
+            labels,
+            ..Self::default()
+        }
+    }
+
     /// One of which nothing is known.
     pub fn unknown(name: &str) -> Self {
         Self {
@@ -223,10 +272,14 @@ fn impossible(question: &Question<'_>, wishes: &Wishes) -> Vec<Reason> {
     let level = namespace.labels.get(POD_SECURITY).map(String::as_str);
     let redirected = wishes.capture != Some(Capture::None);
     let ends = !["", "Always"].contains(&spec.restart_policy.as_str());
-    let is_ours = |name: &str| SYSTEM_NAMESPACES.contains(&name) || name == site.own_namespace;
+    let requests = (
+        wishes.cpu.as_deref().unwrap_or(CPU),
+        wishes.memory.as_deref().unwrap_or(MEMORY),
+    );
+    let refusal = namespace.limits.refusal(requests.0, requests.1);
     let holds = |reason: Reason| match reason {
-        Reason::SystemNamespace => !namespace.name.is_empty() && is_ours(&namespace.name),
-        Reason::UnknownNamespace => redirected && namespace.is_unknown,
+        Reason::SystemNamespace => site.is_off_limits(&namespace.name),
+        Reason::UnknownNamespace => namespace.is_unknown,
         Reason::MirrorPod => pod.metadata.annotations.contains_key(MIRROR),
         Reason::HostNetwork => spec.host_network,
         Reason::Windows => {
@@ -235,6 +288,7 @@ fn impossible(question: &Question<'_>, wishes: &Wishes) -> Vec<Reason> {
         }
         Reason::OtherMesh => pod.all_containers().any(|it| PROXIES.contains(&it.name.as_str())),
         Reason::PodSecurity => redirected && matches!(level, Some("baseline" | "restricted")),
+        Reason::ResourceQuota | Reason::LimitRange => refusal == Some(reason),
         Reason::RunsToCompletion => ends && !site.native_sidecars,
         Reason::PortTaken => pod.all_containers().any(takes_a_port),
         Reason::UserTaken => pod.all_containers().any(|container| {
@@ -259,12 +313,15 @@ fn plan(question: &Question<'_>, wishes: Wishes) -> (Plan, Vec<String>) {
     let capture = wishes.capture.unwrap_or(Capture::Init);
     let identity = Identity::of(pod, *owner, wishes.service_name.as_deref());
     let settings = settings(pod, site, &wishes);
-    let (skipped_inbound, notes) = match wishes.skip_inbound_ports {
+    let skip = site.skip.clone();
+    let (skipped_inbound, notes) = match wishes.skip_inbound_ports.or(skip.inbound_ports) {
         Some(said) => (said, Vec::new()),
         None if capture == Capture::Init => probed_ports(pod),
         None => (Vec::new(), Vec::new()),
     };
-    let mut redirect = ["redirect", "--best-effort", TERMINATION_LOG].map(str::to_owned).to_vec();
+    let mut redirect = ["redirect", "--best-effort", TERMINATION_LOG]
+        .map(str::to_owned)
+        .to_vec();
     let mut exclude = |option: &str, values: Vec<String>| {
         if !values.is_empty() {
             redirect.extend([option.to_owned(), values.join(",")]);
@@ -273,11 +330,17 @@ fn plan(question: &Question<'_>, wishes: Wishes) -> (Plan, Vec<String>) {
     exclude("--exclude-inbound-ports", skipped_inbound);
     exclude(
         "--exclude-outbound-ports",
-        wishes.skip_outbound_ports.unwrap_or_default(),
+        wishes
+            .skip_outbound_ports
+            .or(skip.outbound_ports)
+            .unwrap_or_default(),
     );
     exclude(
         "--exclude-outbound-cidrs",
-        wishes.skip_outbound_cidrs.unwrap_or_default(),
+        wishes
+            .skip_outbound_cidrs
+            .or(skip.outbound_cidrs)
+            .unwrap_or_default(),
     );
     let plan = Plan {
         placement: if site.native_sidecars {
@@ -308,7 +371,9 @@ fn settings(pod: &Pod, site: &Site, wishes: &Wishes) -> Vec<(&'static str, Strin
                 .map(|value| (variable, value)),
         );
     };
+    set(env::OPERATOR, site.operator.clone());
     set(env::MODE, wishes.mode.map(Mode::name).map(str::to_owned));
+    set(env::EDGE, wishes.edge.map(|edge| edge.to_string()));
     set(env::SAMPLING, wishes.sampling.map(|ratio| ratio.to_string()));
     set(
         env::PROPAGATE,

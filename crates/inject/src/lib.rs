@@ -16,6 +16,7 @@ pub mod annotations;
 pub mod carry;
 pub mod decide;
 mod identity;
+pub mod limits;
 pub mod patch;
 pub mod plan;
 pub mod pod;

@@ -32,6 +32,10 @@ pub enum Reason {
     OtherMesh,
     /// Its namespace does not allow `NET_ADMIN`.
     PodSecurity,
+    /// A quota of its namespace demands limits.
+    ResourceQuota,
+    /// A limit range of its namespace refuses what the sidecar asks for.
+    LimitRange,
     /// It has to end by itself, and the cluster has no native sidecars.
     RunsToCompletion,
     /// It listens on one of the sidecar's ports.
@@ -50,7 +54,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::NotAsked,
         Self::OptedOut,
         Self::UnclearInject,
@@ -63,6 +67,8 @@ impl Reason {
         Self::Windows,
         Self::OtherMesh,
         Self::PodSecurity,
+        Self::ResourceQuota,
+        Self::LimitRange,
         Self::RunsToCompletion,
         Self::PortTaken,
         Self::UserTaken,
@@ -87,6 +93,8 @@ impl Reason {
             Self::Windows => "windows",
             Self::OtherMesh => "other_mesh",
             Self::PodSecurity => "pod_security",
+            Self::ResourceQuota => "resource_quota",
+            Self::LimitRange => "limit_range",
             Self::RunsToCompletion => "runs_to_completion",
             Self::PortTaken => "port_taken",
             Self::UserTaken => "user_taken",
@@ -113,7 +121,8 @@ impl Reason {
                 "it has a container named like ours that we did not put there; remove it to get ours"
             }
             Self::SystemNamespace => {
-                "the namespace belongs to the cluster or to meshtrace itself, whose pods are never touched"
+                "the namespace belongs to the cluster or to meshtrace itself, or is excluded where meshtrace was installed: \
+                 its pods are never touched"
             }
             Self::UnknownNamespace => {
                 "the operator does not know yet what the namespace allows, so it does not risk that the pod is refused; \
@@ -132,6 +141,14 @@ impl Reason {
             Self::PodSecurity => {
                 "the namespace's Pod Security level forbids NET_ADMIN, which the redirect needs: enforce `privileged` \
                  there, or redirect by other means and set meshtrace.io/capture: \"none\""
+            }
+            Self::ResourceQuota => {
+                "a ResourceQuota of the namespace demands limits, which the sidecar has not: let a LimitRange there give \
+                 defaults"
+            }
+            Self::LimitRange => {
+                "a LimitRange of the namespace may refuse what the sidecar asks for: set meshtrace.io/cpu and \
+                 meshtrace.io/memory to what it allows, or let it bound containers instead of pods"
             }
             Self::RunsToCompletion => {
                 "it has to end by itself, and without native sidecars (Kubernetes before 1.29) a sidecar would keep it \

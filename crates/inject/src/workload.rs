@@ -68,7 +68,8 @@ impl Kind {
         }
     }
 
-    fn api_version(self) -> &'static str {
+    /// Its API version in documents.
+    pub fn api_version(self) -> &'static str {
         match self {
             Self::Pod => "v1",
             Self::Deployment | Self::StatefulSet | Self::DaemonSet | Self::ReplicaSet => "apps/v1",

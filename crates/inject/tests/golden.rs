@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 use inject::annotations::KEYS;
 use inject::decide::{Namespace, Site};
+use inject::limits::Limits;
 use inject::reason::Reason;
 use inject::review::{self, Review};
 use inject::workload::Kind;
@@ -83,11 +84,16 @@ impl Case {
             let texts = self.namespace.get(key).cloned();
             serde_json::from_value(texts.unwrap_or(json!({}))).unwrap()
         };
+        let documents = |key: &str| self.namespace[key].as_array().cloned().unwrap_or_default();
         let namespace = Namespace {
             name: self.namespace["name"].as_str().unwrap_or_default().to_owned(),
             is_unknown: self.namespace["unknown"] == true,
             annotations: texts("annotations"),
             labels: texts("labels"),
+            limits: Limits {
+                quotas: documents("quotas"),
+                ranges: documents("ranges"),
+            },
         };
         let kind = Kind::of(object).unwrap();
         match self.way {

@@ -109,6 +109,18 @@ pub enum Kind {
     Consumer = 5,
 }
 
+impl Kind {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 6] = [
+        Self::Unspecified,
+        Self::Internal,
+        Self::Server,
+        Self::Client,
+        Self::Producer,
+        Self::Consumer,
+    ];
+}
+
 /// Something that happened at one moment of a span.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
@@ -143,6 +155,86 @@ pub enum Status {
     Ok,
     /// It failed, with a description that may be empty.
     Error(String),
+}
+
+/// How a span went, without its words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Outcome {
+    /// Not said.
+    #[default]
+    Unset,
+    /// Well, says the application.
+    Ok,
+    /// It failed.
+    Error,
+}
+
+impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Unset, Self::Ok, Self::Error];
+
+    /// The outcome of a span with that status.
+    pub fn of(status: &Status) -> Self {
+        match status {
+            Status::Unset => Self::Unset,
+            Status::Ok => Self::Ok,
+            Status::Error(_) => Self::Error,
+        }
+    }
+
+    /// As JSON has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unset => "unset",
+            Self::Ok => "ok",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// A value that stands by itself, wherever it is kept.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Scalar<'a> {
+    /// Text.
+    Text(&'a str),
+    /// True or false.
+    Bool(bool),
+    /// A signed integer.
+    Int(i64),
+    /// A floating-point number.
+    Double(f64),
+}
+
+/// Whatever has attributes: a span, in whichever form.
+pub trait Attributes {
+    /// The value of one of its own attributes if it is a scalar; the first if the sender repeated it.
+    fn scalar(&self, key: &str) -> Option<Scalar<'_>>;
+
+    /// The same if it is text.
+    fn text(&self, key: &str) -> Option<&str> {
+        match self.scalar(key)? {
+            Scalar::Text(text) => Some(text),
+            Scalar::Bool(_) | Scalar::Int(_) | Scalar::Double(_) => None,
+        }
+    }
+}
+
+impl Attributes for Span {
+    fn scalar(&self, key: &str) -> Option<Scalar<'_>> {
+        match self.attribute(key)? {
+            Value::String(text) => Some(Scalar::Text(text)),
+            Value::Bool(flag) => Some(Scalar::Bool(*flag)),
+            Value::Int(number) => Some(Scalar::Int(*number)),
+            Value::Double(number) => Some(Scalar::Double(*number)),
+            Value::Empty | Value::Bytes(_) | Value::Array(_) | Value::Map(_) => None,
+        }
+    }
+}
+
+impl<A: Attributes> Attributes for Arc<A> {
+    fn scalar(&self, key: &str) -> Option<Scalar<'_>> {
+        A::scalar(self, key)
+    }
 }
 
 /// How much of a span its sender left out.

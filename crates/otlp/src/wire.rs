@@ -68,3 +68,84 @@ pub(crate) const fn varint_len(value: u64) -> usize {
 pub(crate) const fn bytes_len(len: usize) -> usize {
     1 + varint_len(len as u64) + len
 }
+
+/// A field's value as it stands in a message.
+#[cfg(feature = "server")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Field<'a> {
+    Varint(u64),
+    Fixed64(u64),
+    Bytes(&'a [u8]),
+    Fixed32(u32),
+}
+
+/// The fields of a message with their numbers. `None` where it is broken, or where a group stands; nothing follows.
+#[cfg(feature = "server")]
+pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
+
+#[cfg(feature = "server")]
+impl<'a> Iterator for Fields<'a> {
+    type Item = Option<(u32, Field<'a>)>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let field = self.field();
+        if field.is_none() {
+            self.0 = &[];
+        }
+        Some(field)
+    }
+}
+
+#[cfg(feature = "server")]
+impl<'a> Fields<'a> {
+    #[inline]
+    fn field(&mut self) -> Option<(u32, Field<'a>)> {
+        let tag = u32::try_from(self.varint()?).ok()?;
+        let field = match tag & 7 {
+            0 => Field::Varint(self.varint()?),
+            1 => Field::Fixed64(u64::from_le_bytes(self.array()?)),
+            2 => {
+                let length = usize::try_from(self.varint()?).ok()?;
+                let (bytes, rest) = self.0.split_at_checked(length)?;
+                self.0 = rest;
+                Field::Bytes(bytes)
+            }
+            5 => Field::Fixed32(u32::from_le_bytes(self.array()?)),
+            _ => return None,
+        };
+        (tag >> 3 > 0).then_some((tag >> 3, field))
+    }
+
+    #[inline]
+    fn varint(&mut self) -> Option<u64> {
+        let (first, rest) = self.0.split_first()?;
+        if *first < 0x80 {
+            self.0 = rest;
+            return Some(u64::from(*first));
+        }
+        let mut value = 0;
+        for (place, byte) in self.0.iter().enumerate().take(10) {
+            let part = u64::from(byte & 0x7f);
+            if place == 9 && part > 1 {
+                return None;
+            }
+            value |= part << (7 * place);
+            if *byte < 0x80 {
+                self.0 = self.0.get(place + 1..)?;
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    #[inline]
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (array, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*array)
+    }
+}

@@ -2,7 +2,7 @@
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, TextEncoder};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, TextEncoder};
 
 use crate::usage;
 
@@ -41,6 +41,14 @@ impl Registry {
     /// There is one of this name, or the name is malformed.
     pub fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
         self.with(IntGauge::new(name, help)?)
+    }
+
+    /// A gauge for each combination of `labels`.
+    ///
+    /// # Errors
+    /// There is one of this name, or the name is malformed.
+    pub fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
+        self.with(IntGaugeVec::new(Opts::new(name, help), labels)?)
     }
 
     /// What the program costs, as [`usage`] reads it whenever the metrics are written; `program` is whom the help names.

@@ -11,13 +11,16 @@ use tokio::time::timeout;
 use tonic::{Request, Status, Streaming};
 use tonic_prost::ProstCodec;
 
-use crate::{LONGEST_DOCUMENT, LONGEST_MESSAGE, Update, WATCH, Who};
+use crate::{LONGEST_DOCUMENT, Update, WATCH, Who};
 
 /// How long the operator may take to answer the call. Its first update may take longer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often the operator is asked whether it is still there, and how long it may take to answer.
 const PING_EVERY: Duration = Duration::from_secs(10);
+
+/// The most bytes of a message: a document with its origins.
+const LONGEST_MESSAGE: usize = LONGEST_DOCUMENT + (64 << 10);
 
 /// The stream of settings ended, or never began.
 #[derive(Debug, thiserror::Error)]

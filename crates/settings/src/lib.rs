@@ -40,9 +40,6 @@ pub const LONGEST_DOCUMENT: usize = 256 << 10;
 /// The most bytes of a name in Kubernetes (RFC 1123, and what a path segment may be).
 pub const LONGEST_NAME: usize = 253;
 
-/// The most bytes of a message: a document with its origins.
-const LONGEST_MESSAGE: usize = LONGEST_DOCUMENT + (64 << 10);
-
 /// The one method.
 const WATCH: &str = "/meshtrace.settings.v1.Settings/Watch";
 

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, stream};
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -47,6 +47,28 @@ impl From<Refusal> for Status {
     }
 }
 
+/// What `say` makes of what a channel has, now and whenever that changes; the same is said once. Where it makes nothing,
+/// nothing is said yet.
+pub fn changes<T>(
+    mut from: watch::Receiver<T>,
+    say: impl Fn(&T) -> Option<Update> + Send + 'static,
+) -> impl Stream<Item = Update> + Send
+where
+    T: Send + Sync + 'static,
+{
+    from.mark_changed();
+    stream::unfold((from, say, None), |(mut from, say, last)| async move {
+        loop {
+            from.changed().await.ok()?;
+            let update = say(&from.borrow_and_update());
+            if let Some(update) = update.filter(|update| last != Some(update.revision())) {
+                let last = Some(update.revision());
+                return Some((update, (from, say, last)));
+            }
+        }
+    })
+}
+
 /// Answers calls on `listener` until `stop` is true. `updates` says what a pod is to be told, now and later.
 pub async fn serve<F, S>(listener: TcpListener, updates: F, mut stop: watch::Receiver<bool>)
 where
@@ -59,8 +81,8 @@ where
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => return,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let socket = match accepted {
+            Ok((socket, _)) => socket,
             Err(error) => {
                 tracing::warn!(%error, "a sidecar's connection could not be accepted");
                 tokio::time::sleep(Duration::from_millis(100)).await;
@@ -73,13 +95,13 @@ where
         };
         let (updates, stop) = (updates.clone(), stop.clone());
         tokio::spawn(async move {
-            connection(stream, updates, stop).await;
+            connection(socket, updates, stop).await;
             drop(permit);
         });
     }
 }
 
-async fn connection<F, S>(stream: TcpStream, updates: F, stop: watch::Receiver<bool>)
+async fn connection<F, S>(socket: TcpStream, updates: F, stop: watch::Receiver<bool>)
 where
     F: Fn(Who) -> S + Clone + Send + Sync + 'static,
     S: Stream<Item = Update> + Send + 'static,
@@ -105,7 +127,7 @@ where
         .max_concurrent_streams(CALLS)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_EVERY)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(socket), service);
     if let Err(error) = connection.await {
         tracing::debug!(%error, "a sidecar's connection ended");
     }
@@ -138,7 +160,7 @@ where
             let _stop_or_gone = stop.wait_for(|stop| *stop).await;
         };
         let updates = (self.updates)(who).map(Ok).take_until(stopped);
-        let end = futures_util::stream::once(async { Err(Refusal::Stopping.into()) });
+        let end = stream::once(async { Err(Refusal::Stopping.into()) });
         std::future::ready(Ok(Response::new(Box::pin(updates.chain(end)))))
     }
 }

@@ -44,16 +44,9 @@ async fn ask(at: SocketAddr, pod: &str) -> Result<Updates, WatchError> {
 async fn a_pod_is_told_what_holds_and_what_changes() {
     let (change, changed) = channel::channel(update("sampling: 1"));
     let (at, _stop) = operator(move |who: Who| {
-        let first = changed.clone();
-        stream::unfold((first, true), move |(mut changed, first)| {
-            let pod = who.pod.clone();
-            async move {
-                if !first {
-                    changed.changed().await.ok()?;
-                }
-                let document = format!("{} # {pod}", changed.borrow_and_update().document);
-                Some((update(&document), (changed, false)))
-            }
+        server::changes(changed.clone(), move |update| {
+            let document = format!("{} # {}", update.document, who.pod);
+            (!update.document.is_empty()).then(|| Update::new(document, BTreeMap::new()))
         })
     })
     .await;
@@ -62,7 +55,11 @@ async fn a_pod_is_told_what_holds_and_what_changes() {
         updates.next().await.unwrap(),
         Some(update("sampling: 1 # account-0"))
     );
-    change.send_replace(update("sampling: 0"));
+    // neither nothing nor the same is said
+    for document in ["", "sampling: 1", "sampling: 0"] {
+        change.send_replace(update(document));
+        tokio::task::yield_now().await;
+    }
     assert_eq!(
         updates.next().await.unwrap(),
         Some(update("sampling: 0 # account-0"))

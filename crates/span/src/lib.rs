@@ -44,4 +44,4 @@ pub use edits::Edits;
 pub use field::Field;
 pub use ids::{SpanId, TraceId};
 pub use sampling::{NotARatio, Ratio};
-pub use seen::{Parent, Seen, carries_trace, read, write};
+pub use seen::{Parent, Seen, carries_trace, read, restart, write};

@@ -153,19 +153,46 @@ pub fn write(
         context: *context,
         parent: parent_span,
         debug: context.flags.is_sampled() && seen.well_formed().any(|(_, carried)| carried.debug),
+        restarts: false,
     };
+    write_all(seen, &outgoing, configured, edits, |dialect| {
+        seen.carried(dialect)
+    });
+}
+
+/// As [`write()`], for the root of a new trace at the edge of a trusted network (W3C Trace Context level 2, section 3.4,
+/// "restart trace"): nothing of what came stays, neither in the dialects that are there nor beside them. No
+/// `tracestate`, no debug flag, no field of others.
+pub fn restart(seen: &Seen<'_>, context: &SpanContext, configured: DialectSet, edits: &mut Edits) {
+    let outgoing = Outgoing {
+        context: *context,
+        parent: None,
+        debug: false,
+        restarts: true,
+    };
+    // what was not well-formed is replaced whole, and so is what is not trusted
+    write_all(seen, &outgoing, configured, edits, |_| None);
+}
+
+fn write_all<'s>(
+    seen: &Seen<'_>,
+    outgoing: &Outgoing,
+    configured: DialectSet,
+    edits: &mut Edits,
+    before: impl Fn(Dialect) -> Option<&'s Carried>,
+) {
     let headers = &seen.headers;
     for dialect in seen.there.union(configured).iter() {
-        let before = seen.carried(dialect);
+        let before = before(dialect);
         match dialect {
-            Dialect::W3c => w3c::write(headers, before, &outgoing, edits),
-            Dialect::B3Single => b3::single::write(headers, before, &outgoing, edits),
-            Dialect::B3Multi => b3::multi::write(headers, before, &outgoing, edits),
-            Dialect::Jaeger => jaeger::write(headers, before, &outgoing, edits),
-            Dialect::OpenTracing => opentracing::write(headers, before, &outgoing, edits),
-            Dialect::OpenCensus => opencensus::write(headers, &outgoing, edits),
-            Dialect::XRay => xray::write(headers, before, &outgoing, edits),
-            Dialect::Datadog => datadog::write(headers, before, &outgoing, edits),
+            Dialect::W3c => w3c::write(headers, before, outgoing, edits),
+            Dialect::B3Single => b3::single::write(headers, before, outgoing, edits),
+            Dialect::B3Multi => b3::multi::write(headers, before, outgoing, edits),
+            Dialect::Jaeger => jaeger::write(headers, before, outgoing, edits),
+            Dialect::OpenTracing => opentracing::write(headers, before, outgoing, edits),
+            Dialect::OpenCensus => opencensus::write(headers, outgoing, edits),
+            Dialect::XRay => xray::write(headers, before, outgoing, edits),
+            Dialect::Datadog => datadog::write(headers, before, outgoing, edits),
         }
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! | when | then |
 //! |---|---|
-//! | there is no authority, or the newest is past two thirds of its life | a new authority |
+//! | there is no authority, or the newest is past two thirds of its life, or longer-lived than asked | a new authority |
 //! | there is no leaf, or its names are not the webhook's, or its authority is gone | a new leaf |
-//! | the leaf is past two thirds of its life | a new leaf |
+//! | the leaf is past two thirds of its life, or longer-lived than asked | a new leaf |
 //!
 //! A leaf is signed by the newest authority that has settled, which means that it has been in the bundle for long enough
 //! that every API server has it. Where none has settled, it is the oldest: the bundle that has it is the best known.
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,12 +27,15 @@ pub struct Lifetimes {
 }
 
 impl Lifetimes {
-    /// A year, 30 days, an hour.
-    pub const USUAL: Self = Self {
-        authority: 365 * 86_400,
-        leaf: 30 * 86_400,
-        settle: 3600,
-    };
+    /// For leaves that last so long: an authority lasts twelve times as long, and signs after an hour at the latest.
+    pub fn of_leaf(leaf: Duration) -> Self {
+        let leaf = leaf.as_secs();
+        Self {
+            authority: leaf.saturating_mul(12),
+            leaf,
+            settle: leaf.min(3600),
+        }
+    }
 }
 
 /// From when until when, in seconds since 1970; the end is not part of it.
@@ -64,10 +69,10 @@ impl Validity {
         now >= self.until
     }
 
-    /// Whether two thirds of it have passed.
-    pub fn is_ageing(&self, now: u64) -> bool {
-        let lifetime = self.until.saturating_sub(self.from);
-        now.saturating_sub(self.from) >= lifetime - lifetime / 3
+    /// Whether two thirds of it have passed, or it was made for more than `lifetime` seconds.
+    pub fn is_due(&self, now: u64, lifetime: u64) -> bool {
+        let whole = self.until.saturating_sub(self.from);
+        whole > lifetime || now.saturating_sub(self.from) >= whole - whole / 3
     }
 }
 
@@ -90,13 +95,13 @@ pub fn due<'a>(
     let authorities = &certificates.authorities;
     if authorities
         .last()
-        .is_none_or(|newest| newest.validity.is_ageing(now))
+        .is_none_or(|newest| newest.validity.is_due(now, lifetimes.authority))
     {
         return Some(Task::Authority);
     }
     let is_good = certificates.leaf.as_ref().is_some_and(|leaf| {
         let signed_by = |authority: &Authority| authority.validity.from == leaf.authority;
-        leaf.names == names && !leaf.validity.is_ageing(now) && authorities.iter().any(signed_by)
+        leaf.names == names && !leaf.validity.is_due(now, lifetimes.leaf) && authorities.iter().any(signed_by)
     });
     if is_good {
         return None;

@@ -1,19 +1,20 @@
 //! Keeping the certificates: in a Secret that all replicas share, and in the `caBundle` of our webhooks.
 //!
-//! Every replica does the same, in the same way, without a leader: whoever finds something due makes it and replaces the
-//! Secret in the version that it has read. Where another one was faster the API server refuses, and what that one has
-//! made is read the next time. Only what is in the Secret is ever shown or published.
+//! The leader makes what is due and replaces the Secret in the version that it has read, so that nothing is lost where two
+//! lead for a moment; the others read. Only what is in the Secret is ever shown or published.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{ObjectMeta, PostParams};
-use kube::{Api, Client};
+use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
+use kube::{Api, Client, ResourceExt};
 use rustls::ServerConfig;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::certificates::due::Lifetimes;
@@ -26,8 +27,11 @@ use crate::webhook::tls::{self, TlsError};
 const KEPT: &str = "certificates.json";
 /// The Secret's key for the bundle, for people and for their tools.
 const BUNDLE: &str = "ca.crt";
-/// How often is looked whether something is due, and whether the webhooks still have our bundle.
+/// How often is looked whether something is due, and whether the webhooks still have our bundle. More often where a leaf
+/// lasts for minutes.
 const LOOK: Duration = Duration::from_secs(20);
+/// How many looks there are at least in the life of a leaf.
+const LOOKS: u64 = 12;
 /// How long to wait after something has failed.
 const AGAIN: Duration = Duration::from_secs(2);
 
@@ -46,9 +50,6 @@ pub enum KeepError {
     /// They cannot be shown.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// There is none to show: a mistake of ours.
-    #[error("no certificate was made")]
-    None,
 }
 
 /// Keeps the certificates of one operator.
@@ -59,6 +60,7 @@ pub struct Keeper {
     webhook: String,
     names: Vec<String>,
     lifetimes: Lifetimes,
+    leads: watch::Receiver<bool>,
     metrics: Arc<Metrics>,
 }
 
@@ -70,6 +72,7 @@ impl Keeper {
         name: &str,
         namespace: &str,
         lifetimes: Lifetimes,
+        leads: watch::Receiver<bool>,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
@@ -79,6 +82,7 @@ impl Keeper {
             webhook: name.to_owned(),
             names: vec![format!("{name}.{namespace}.svc")],
             lifetimes,
+            leads,
             metrics,
         }
     }
@@ -98,6 +102,7 @@ impl Keeper {
     /// Keeps what is `shown` up to date for as long as it is polled.
     pub async fn keep(self, shown: watch::Sender<Arc<ServerConfig>>) {
         let mut last = None;
+        let look = LOOK.min(Duration::from_secs(self.lifetimes.leaf / LOOKS));
         loop {
             let pause = match self.look(last.as_ref()).await {
                 Ok(news) => {
@@ -105,7 +110,7 @@ impl Keeper {
                         last = Some(leaf);
                         shown.send_replace(config);
                     }
-                    LOOK
+                    look
                 }
                 Err(error) => {
                     complain(&error);
@@ -116,20 +121,23 @@ impl Keeper {
         }
     }
 
-    /// Makes what is due, keeps it, publishes the bundle; and says what is to be shown, if that is not the `last` leaf.
+    /// Where we lead: makes what is due, keeps it, publishes the bundle. Says what is to be shown, if that is there and is
+    /// not the `last` leaf.
     async fn look(&self, last: Option<&Leaf>) -> Result<Option<(Leaf, Arc<ServerConfig>)>, KeepError> {
         let kept = self.secrets.get_opt(&self.secret).await?;
-        let before = kept.as_ref().map(read).unwrap_or_default();
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let certificates = advance(&before, &self.names, now.as_secs(), self.lifetimes)?;
-        if certificates != before {
-            self.write(kept, &certificates).await?;
+        let mut certificates = kept.as_ref().map(read).unwrap_or_default();
+        if *self.leads.borrow() {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let advanced = advance(&certificates, &self.names, now.as_secs(), self.lifetimes)?;
+            if advanced != certificates {
+                self.write(kept, &advanced).await?;
+                certificates = advanced;
+            }
+            self.publish(&certificates.bundle()).await?;
         }
-        self.publish(&certificates.bundle()).await?;
-        let leaf = certificates.leaf.ok_or(KeepError::None)?;
-        if last == Some(&leaf) {
+        let Some(leaf) = certificates.leaf.filter(|leaf| Some(leaf) != last) else {
             return Ok(None);
-        }
+        };
         let config = tls::server(&leaf)?;
         self.metrics.certificate_until(leaf.validity.until);
         Ok(Some((leaf, config)))
@@ -162,26 +170,31 @@ impl Keeper {
         Ok(())
     }
 
-    /// Lets the API server trust the bundle, where it does not yet.
+    /// Lets the API server trust the bundle, where it does not yet. Nothing else of the configuration is touched, and that
+    /// only in the version that was read.
     async fn publish(&self, bundle: &str) -> Result<(), KeepError> {
-        let Some(mut configuration) = self.webhooks.get_opt(&self.webhook).await? else {
+        let Some(configuration) = self.webhooks.get_opt(&self.webhook).await? else {
             tracing::warn!(
                 name = self.webhook,
                 "no webhook configuration of this name, so nobody will ask us"
             );
             return Ok(());
         };
-        let bundle = Some(ByteString(bundle.as_bytes().to_vec()));
-        let webhooks = configuration.webhooks.iter_mut().flatten();
-        let mut changed = false;
-        for webhook in webhooks.filter(|webhook| webhook.client_config.ca_bundle != bundle) {
-            webhook.client_config.ca_bundle.clone_from(&bundle);
-            changed = true;
-        }
-        if changed {
-            let params = PostParams::default();
+        let bundle = ByteString(bundle.as_bytes().to_vec());
+        let webhooks = configuration.webhooks.iter().flatten().enumerate();
+        let lacking =
+            webhooks.filter(|(_, webhook)| webhook.client_config.ca_bundle.as_ref() != Some(&bundle));
+        let version = json!({"op": "test", "path": "/metadata/resourceVersion", "value": configuration.resource_version()});
+        let patch: Vec<Value> = iter::once(version)
+            .chain(lacking.map(|(index, _)| {
+                json!({"op": "add", "path": format!("/webhooks/{index}/clientConfig/caBundle"), "value": bundle})
+            }))
+            .collect();
+        if patch.len() > 1 {
+            let patch: Patch<MutatingWebhookConfiguration> =
+                Patch::Json(serde_json::from_value(json!(patch))?);
             self.webhooks
-                .replace(&self.webhook, &params, &configuration)
+                .patch(&self.webhook, &PatchParams::default(), &patch)
                 .await?;
             tracing::info!(name = self.webhook, "caBundle published");
         }

@@ -1,21 +1,28 @@
-//! Watching the cluster's namespaces.
+//! Watching the cluster's namespaces, and keeping the label of each as [`mirror`] says.
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
-use inject::decide::Namespace;
+use inject::decide::{Namespace, Site};
 use k8s_openapi::api::core::v1 as core;
+use kube::api::{Patch, PatchParams};
 use kube::runtime::watcher::{Config, Event};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::namespaces::Namespaces;
+use crate::mirror::{self, ASKS, KEY, MANAGER, Mark, Step};
+use crate::namespaces::{Known, Namespaces};
 
-/// Keeps `namespaces` up to date for as long as it is polled. `listed` becomes true once all of them are known, and stays
-/// so: what was known last is better than nothing while the API server is away.
-pub async fn follow(client: Client, namespaces: Arc<Namespaces>, listed: watch::Sender<bool>) {
+/// How long to wait before labels are looked at again that could not be written.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// Keeps `namespaces` up to date for as long as it is polled, and says which have `changed`; `None` where it may be all of
+/// them, once they are known. What was known last is better than nothing while the API server is away.
+pub async fn follow(client: Client, namespaces: Arc<Namespaces>, changed: impl Fn(Option<&str>)) {
     let api: Api<core::Namespace> = Api::all(client);
     let mut events = pin!(watcher(api, Config::default()).default_backoff());
     let mut all = Vec::new();
@@ -25,20 +32,82 @@ pub async fn follow(client: Client, namespaces: Arc<Namespaces>, listed: watch::
             Ok(Event::InitApply(namespace)) => all.push(known(&namespace)),
             Ok(Event::InitDone) => {
                 namespaces.replace(all.drain(..));
-                listed.send_replace(true);
+                changed(None);
             }
-            Ok(Event::Apply(namespace)) => namespaces.set(known(&namespace)),
+            Ok(Event::Apply(namespace)) => {
+                namespaces.set(known(&namespace));
+                changed(Some(&namespace.name_any()));
+            }
             Ok(Event::Delete(namespace)) => namespaces.remove(&namespace.name_any()),
             Err(error) => tracing::warn!(%error, "namespaces cannot be watched; going on with what is known"),
         }
     }
 }
 
-fn known(namespace: &core::Namespace) -> Namespace {
-    Namespace {
-        name: namespace.name_any(),
-        is_unknown: false,
-        annotations: namespace.annotations().clone(),
-        labels: namespace.labels().clone(),
+/// Keeps every namespace's label, for as long as it is polled; looks whenever `changed` changes.
+pub async fn mirror(
+    client: &Client,
+    namespaces: &Namespaces,
+    site: &Site,
+    mut changed: watch::Receiver<u64>,
+) {
+    let api: Api<core::Namespace> = Api::all(client.clone());
+    loop {
+        changed.mark_unchanged();
+        let mut all_are_kept = true;
+        for known in namespaces.all() {
+            if !site.is_off_limits(&known.namespace.name)
+                && let Err(error) = keep(&api, &known).await
+            {
+                all_are_kept = false;
+                let name = known.namespace.name;
+                tracing::warn!(%error, name, "the namespace's label could not be written; trying again");
+            }
+        }
+        if all_are_kept {
+            if changed.changed().await.is_err() {
+                return;
+            }
+        } else {
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+}
+
+async fn keep(api: &Api<core::Namespace>, known: &Known) -> Result<(), kube::Error> {
+    let name = &known.namespace.name;
+    let labels = match mirror::step(&known.namespace, &known.mark) {
+        Step::Set => json!({KEY: ASKS}),
+        Step::Remove => json!({}),
+        Step::Leave | Step::Taken => return Ok(()),
+    };
+    let label =
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
+    match api
+        .patch(name, &PatchParams::apply(MANAGER), &Patch::Apply(&label))
+        .await
+    {
+        Ok(_) => tracing::info!(name, %labels, "the namespace's label follows its annotation"),
+        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+fn known(namespace: &core::Namespace) -> Known {
+    let managed = namespace.managed_fields().iter().filter_map(|entry| {
+        let fields: &Value = &entry.fields_v1.as_ref()?.0;
+        let time = entry.time.as_ref().map(|time| time.0.as_second());
+        Some((entry.manager.as_deref(), time, fields))
+    });
+    Known {
+        mark: Mark::read(&managed.collect::<Vec<_>>()),
+        uid: namespace.uid().unwrap_or_default(),
+        namespace: Namespace {
+            name: namespace.name_any(),
+            annotations: namespace.annotations().clone(),
+            labels: namespace.labels().clone(),
+            ..Namespace::default()
+        },
     }
 }

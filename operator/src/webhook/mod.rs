@@ -21,6 +21,7 @@ use inject::decide::Site;
 use self::review::Review;
 use crate::metrics::Metrics;
 use crate::namespaces::Namespaces;
+use crate::policy::known::Known;
 
 /// Where reviews are asked for.
 pub const PATH: &str = "/admit";
@@ -35,6 +36,8 @@ pub struct Webhook {
     pub site: Arc<Site>,
     /// What is known of namespaces.
     pub namespaces: Arc<Namespaces>,
+    /// What is known of policies.
+    pub policies: Arc<Known>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }
@@ -57,7 +60,11 @@ async fn admit(State(webhook): State<Webhook>, body: Bytes) -> Response {
         }
     };
     let namespace = webhook.namespaces.get(review.namespace());
-    let (answer, report) = review.answer(&namespace, &webhook.site);
+    let site = Site {
+        skip: webhook.policies.skip(review.namespace(), &review.labels()),
+        ..Site::clone(&webhook.site)
+    };
+    let (answer, report) = review.answer(&namespace, &site);
     if let Some(report) = report {
         webhook.metrics.reviewed(&report);
         tracing::info!(

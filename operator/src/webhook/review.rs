@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use inject::decide::{Namespace, Site};
+use inject::pod::{Metadata, Texts};
 use inject::report::{Outcome, Report};
 use inject::review::admit;
 use inject::workload::Kind;
@@ -107,6 +108,11 @@ impl Review {
     /// The namespace of the object.
     pub fn namespace(&self) -> &str {
         &self.request.namespace
+    }
+
+    /// The labels of the object.
+    pub fn labels(&self) -> Texts {
+        Metadata::of(&self.request.object).labels
     }
 
     /// The answer, which always allows; and what there is to say, unless the object is none of ours.

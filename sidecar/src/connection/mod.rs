@@ -89,7 +89,8 @@ async fn pass_on(
         Direction::Outbound if listener.upstream.is_none() => Ok((from, destination)),
         Direction::Outbound => Ok((from, ends.client.local_addr()?)),
     });
-    let opaque = settings.mode == Mode::Passthrough || settings.opaque_ports.contains(&destination.port());
+    let live = observed.live();
+    let opaque = live.mode == Mode::Passthrough || live.opaque_ports.contains(&destination.port());
     let mut watch = if opaque {
         observed.sees_nothing();
         Watch::splice()

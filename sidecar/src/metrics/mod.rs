@@ -55,6 +55,14 @@ pub struct Metrics {
     pub exported: IntCounter,
     /// Bytes of spans that wait to be sent.
     pub queued: IntGauge,
+    /// 1 while the operator answers.
+    pub operator_connected: IntGauge,
+    /// The revision of the settings that were taken last, as a number.
+    pub settings_revision: IntGauge,
+    /// Settings of the operator that were taken.
+    pub settings_applied: IntCounter,
+    /// Settings of the operator that were refused as a whole.
+    pub settings_refused: IntCounter,
 }
 
 impl Metrics {
@@ -165,6 +173,19 @@ impl Metrics {
             )?,
             exported: make.counter("spans_exported_total", "Spans that the collector has taken")?,
             queued: make.gauge("export_queue_bytes", "Bytes of spans that wait to be sent")?,
+            operator_connected: make.gauge("operator_connected", "1 while the operator answers")?,
+            settings_revision: make.gauge(
+                "settings_revision",
+                "The revision of the settings that were taken last; 0 before",
+            )?,
+            settings_applied: make.counter(
+                "settings_applied_total",
+                "Settings of the operator that were taken",
+            )?,
+            settings_refused: make.counter(
+                "settings_refused_total",
+                "Settings of the operator that were refused as a whole",
+            )?,
             registry: make,
         })
     }

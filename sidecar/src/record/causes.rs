@@ -132,6 +132,11 @@ impl Causes {
         }
     }
 
+    /// From now on links need this confidence.
+    pub(super) fn decide_from(&self, threshold: f64) {
+        self.state().engine.decide_from(threshold);
+    }
+
     /// A number for a connection that begins.
     pub(super) fn connection(&self) -> Connection {
         Connection(self.connections.fetch_add(1, Ordering::Relaxed))

@@ -6,10 +6,11 @@
 
 use std::ops::Range;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use otlp::encode::SpanEncoder;
-use span::{Field, Tracestate};
+use span::{Field, SpanContext, Tracestate};
 
 use super::causes::Part;
 use super::clock::Moment;
@@ -17,6 +18,7 @@ use super::lineage::{Lineage, Link};
 use super::open::OpenRequest;
 use super::redact::{self, REDACTED, Target};
 use super::{Observed, Pod, REQUEST_ID, Recorder};
+use crate::config::Live;
 use crate::grpc;
 use crate::metrics::{Direction, Unrecorded};
 use crate::tap::{End, Exchange, RequestHead, Side};
@@ -29,10 +31,21 @@ const METHODS: [&str; 10] = [
 /// The most characters of a gRPC method that are told while it is open.
 const GRPC_METHOD_MAX: usize = 256;
 
+/// What came before the request.
+#[derive(Clone, Copy)]
+pub(super) struct Before<'a> {
+    /// What other tracers keep in its trace.
+    pub(super) tracestate: Option<Tracestate<'a>>,
+    /// A span outside the mesh that is not trusted to be its parent.
+    pub(super) outside: Option<SpanContext>,
+}
+
 /// A request that is being recorded.
 pub struct Recorded {
     /// Who is told when it ends. `None` once it has: its memory waits for another request then.
     recorder: Option<Rc<Recorder>>,
+    /// Those that held when it began.
+    settings: Arc<Live>,
     direction: Direction,
     lineage: Lineage,
     began: Moment,
@@ -62,7 +75,7 @@ impl Recorded {
         head: &RequestHead<'_>,
         known: &Known<'_>,
         lineage: Lineage,
-        tracestate: Option<Tracestate<'_>>,
+        before: Before<'_>,
         part: Part,
     ) -> Box<Self> {
         let recorder = &observed.recorder;
@@ -73,9 +86,11 @@ impl Recorded {
         let mut span = span.unwrap_or_default();
         span.clear();
         let recording = pod.records(&lineage.context);
-        let probe = observed.direction == Direction::Inbound && known.is_probe(&pod.settings.probe_paths);
+        let settings = observed.live();
+        let probe = observed.direction == Direction::Inbound && known.is_probe(&settings.probe_paths);
         let fresh = Self {
             recorder: Some(Rc::clone(recorder)),
+            settings: Arc::clone(settings),
             direction: observed.direction,
             lineage,
             began: observed.read,
@@ -101,7 +116,7 @@ impl Recorded {
             None => Box::new(fresh),
         };
         if recording {
-            recorded.describe(observed, head, known, tracestate);
+            recorded.describe(observed, head, known, before);
         }
         recorded
     }
@@ -112,10 +127,10 @@ impl Recorded {
         observed: &Observed,
         head: &RequestHead<'_>,
         known: &Known<'_>,
-        tracestate: Option<Tracestate<'_>>,
+        before: Before<'_>,
     ) {
         let span = &mut self.span;
-        let settings = &observed.recorder.pod.settings;
+        let settings = &self.settings;
         let target = &known.target;
         let query = target
             .query
@@ -150,8 +165,12 @@ impl Recorded {
             };
         }
         span.extend(observed.shared.attributes());
-        if let Some(state) = tracestate {
+        if let Some(state) = before.tracestate {
             span.trace_state(&state.to_string());
+        }
+        if let Some(outside) = before.outside {
+            span.word("meshtrace.edge", "true");
+            span.link(&outside);
         }
         capture(
             span,
@@ -353,7 +372,7 @@ impl Exchange for Box<Recorded> {
             causes.answered(&self.part, fields);
         }
         if self.recording {
-            let wanted = &recorder.pod.settings.capture_headers;
+            let wanted = &self.settings.capture_headers;
             capture(&mut self.span, "http.response.header.", wanted, fields);
         }
         // a gRPC response without messages is one block of trailers

@@ -30,13 +30,14 @@ use otlp::encode::SpanEncoder;
 use otlp::model::Kind;
 use rand::rngs::{SmallRng, SysRng};
 use rand::{Rng, SeedableRng};
-use span::{Edits, Parent, Seen, SpanContext, SpanId, TraceFlags, TraceId};
+use settings::Update;
+use span::{Edits, Parent, Ratio, Seen, SpanContext, SpanId, TraceFlags, TraceId};
 use tokio::time::sleep;
 
 use self::causes::{Causes, Message, Part};
 use self::clock::{Clock, Moment};
-use self::exchange::Known;
 pub use self::exchange::Recorded;
+use self::exchange::{Before, Known};
 use self::held::Free;
 use self::lineage::Lineage;
 pub use self::lineage::{Link, Reason};
@@ -45,8 +46,9 @@ pub use self::propagation::Edge;
 use self::propagation::{Callee, Propagation};
 use self::routes::Routes;
 use self::shared::Shared;
-use crate::config::{ProcessOwner, RequestId, Settings};
+use crate::config::{Live, ProcessOwner, RequestId, Settings};
 use crate::export::{Loss, Queue};
+use crate::live::{Current, Snapshot};
 use crate::metrics::{Direction, Metrics, Tally, Unrecorded};
 use crate::owners::{Ends, Outcome, Owners};
 use crate::tap::{Observer, RequestHead};
@@ -62,8 +64,10 @@ const SPARE_MAX: usize = 64;
 
 /// What all connections of the pod share.
 pub struct Pod {
-    /// What to do.
+    /// What it was started with.
     pub settings: Settings,
+    /// What holds now of what can change.
+    pub live: Current,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Where finished spans go; nowhere if there is no collector.
@@ -81,9 +85,10 @@ pub struct Pod {
 impl Pod {
     /// A pod in which nothing is in flight yet.
     pub fn new(settings: Settings, metrics: Arc<Metrics>, queue: Option<Arc<Queue>>) -> Self {
-        let routes = Mutex::new(Routes::new(settings.routes.clone()));
+        let routes = Mutex::new(Routes::new(settings.live.routes.clone()));
         let causes = settings.causality().map(Causes::new);
         Self {
+            live: Current::new(settings.live.clone()),
             settings,
             metrics,
             queue,
@@ -93,6 +98,15 @@ impl Pod {
             owners: OnceLock::new(),
             routes,
         }
+    }
+
+    /// From now on this holds, which an update said.
+    pub(crate) fn change(&self, live: Live, update: Update) {
+        self.routes().configure(live.routes.clone());
+        if let (Some(causes), Some(threshold)) = (&self.causes, live.propagate_inferred.threshold()) {
+            causes.decide_from(threshold);
+        }
+        self.live.take(live, update);
     }
 
     /// From now on it is looked up which processes hold the application's connections, if that is wanted and of use.
@@ -240,7 +254,7 @@ impl Recorder {
     }
 
     /// The root of a new trace. `decision` is the caller's, if it made one; `chosen` the trace id, if it chose one.
-    fn root(&self, decision: Option<bool>, chosen: Option<TraceId>) -> SpanContext {
+    fn root(&self, sampling: Ratio, decision: Option<bool>, chosen: Option<TraceId>) -> SpanContext {
         let (span_id, random) = {
             let random = &mut self.own.borrow_mut().random;
             let high = u128::from(random.next_u64()) << 64;
@@ -250,7 +264,7 @@ impl Recorder {
             )
         };
         let trace_id = chosen.unwrap_or(random);
-        let sampled = decision.unwrap_or_else(|| self.pod.settings.sampling.keeps(&trace_id));
+        let sampled = decision.unwrap_or_else(|| sampling.keeps(&trace_id));
         let flags = if chosen.is_some() {
             TraceFlags::default()
         } else {
@@ -265,9 +279,9 @@ impl Recorder {
 
     /// The root of a trace that may turn out to be part of another: sampled if one of those is that it may be part of,
     /// and with an id by which others decide alike.
-    fn provisional_root(&self, sampled: bool) -> SpanContext {
-        let mut root = self.root(Some(sampled), None);
-        root.trace_id = self.pod.settings.sampling.redrawn(root.trace_id, sampled);
+    fn provisional_root(&self, sampling: Ratio, sampled: bool) -> SpanContext {
+        let mut root = self.root(sampling, Some(sampled), None);
+        root.trace_id = sampling.redrawn(root.trace_id, sampled);
         root
     }
 
@@ -306,6 +320,8 @@ pub struct Observed {
     /// The application's end of it, as its kernel sees it, until it has been asked who holds that.
     application: Option<Ends>,
     shared: Shared,
+    /// The settings that hold for the request that is looked at.
+    settings: Snapshot,
     /// Given back when the connection is gone, if requests may come in by it that nobody sees.
     unseen: Option<Unseen>,
     /// When the bytes that are being looked at were read.
@@ -316,6 +332,7 @@ impl Observed {
     /// `peer` is the client of an inbound connection, the server of an outbound one.
     pub fn new(recorder: Rc<Recorder>, direction: Direction, peer: SocketAddr) -> Self {
         let connection = recorder.pod.causes.as_ref().map(Causes::connection);
+        let settings = recorder.pod.live.subscribe();
         Self {
             recorder,
             direction,
@@ -323,6 +340,7 @@ impl Observed {
             connection,
             application: None,
             shared: Shared::default(),
+            settings,
             unseen: None,
             read: Moment::now(),
         }
@@ -331,6 +349,11 @@ impl Observed {
     /// What is counted.
     pub fn metrics(&self) -> &Metrics {
         &self.recorder.pod.metrics
+    }
+
+    /// The settings that held when its last request began, or else the connection.
+    pub fn live(&self) -> &Arc<Live> {
+        self.settings.live()
     }
 
     /// The application's end of the connection is this socket, `ends` says, by its own address and the other end's.
@@ -380,13 +403,7 @@ impl Observed {
         if parent.conflict {
             self.metrics().conflicts.inc();
         }
-        let keeps = || {
-            self.recorder
-                .pod
-                .settings
-                .sampling
-                .keeps(&parent.context.trace_id)
-        };
+        let keeps = || self.live().sampling.keeps(&parent.context.trace_id);
         let sampled = parent.debug || parent.sampled.unwrap_or_else(keeps);
         let span_id = self.recorder.span_id();
         Lineage {
@@ -408,7 +425,7 @@ impl Observed {
             || Lineage::root(self.begun(seen), Link::Unknown(None)),
             |parent| self.propagated(parent),
         );
-        let create = self.recorder.pod.settings.request_id == RequestId::Create && known.request_id.is_none();
+        let create = self.live().request_id == RequestId::Create && known.request_id.is_none();
         // one of its own for each request, which leads from a line of the application's log to the trace
         let given = create.then(|| format!("{}-{}", lineage.context.trace_id, lineage.context.span_id));
         if let Some(id) = &given {
@@ -449,8 +466,10 @@ impl Observed {
             }
             None => self
                 .watched(head, known, callee, |causes, message| {
-                    self.caused(causes, message)
+                    self.live().propagate_inferred.threshold()?;
+                    Some(self.caused(causes, message))
                 })
+                .flatten()
                 .unwrap_or_else(|| {
                     let link = Link::Unknown(Some(Reason::Off));
                     (Lineage::root(self.begun(seen), link), Part::Nothing)
@@ -466,7 +485,9 @@ impl Observed {
 
     /// What caused a call that says nothing of it.
     fn caused(&self, causes: &Causes, message: &Message<'_>) -> (Lineage, Part) {
-        let root = self.recorder.provisional_root(causes.any_sampled());
+        let root = self
+            .recorder
+            .provisional_root(self.live().sampling, causes.any_sampled());
         let recorded = self.recorder.pod.records(&root);
         let (part, decision) = causes.call(self.read, message, root.span_id, recorded);
         let lineage = match decision {
@@ -477,16 +498,29 @@ impl Observed {
             }
             Decision::Open => Lineage::root(root, Link::Provisional),
             Decision::Unknown(why) => {
-                let root = self.recorder.root(None, None);
+                let root = self.new_root(None, None);
                 Lineage::root(root, Link::Unknown(Some(Reason::Cause(why))))
             }
         };
         (lineage, part)
     }
 
+    /// Whether requests come in here from outside the mesh, where anybody can write any context. What they carry is then
+    /// neither continued nor obeyed nor passed on, and only linked to.
+    fn is_edge(&self) -> bool {
+        self.direction == Direction::Inbound && self.live().edge
+    }
+
     /// The root of a trace that begins here.
     fn begun(&self, seen: &Seen<'_>) -> SpanContext {
-        self.recorder.root(seen.decision(), seen.chosen_trace())
+        if self.is_edge() {
+            return self.new_root(None, None);
+        }
+        self.new_root(seen.decision(), seen.chosen_trace())
+    }
+
+    fn new_root(&self, decision: Option<bool>, chosen: Option<TraceId>) -> SpanContext {
+        self.recorder.root(self.live().sampling, decision, chosen)
     }
 
     /// What `tell` has to tell of a message, where causes are to be found out.
@@ -547,19 +581,27 @@ impl Observer for Observed {
     type Exchange = Box<Recorded>;
 
     fn begin(&mut self, head: &RequestHead<'_>, edits: &mut Edits) -> Box<Recorded> {
+        self.settings.refresh();
         let seen = span::read(head.fields);
         for dialect in seen.malformed().iter() {
             self.metrics().malformed(dialect);
         }
-        let parent = seen.parent();
+        let (parent, outside) = match seen.parent() {
+            outside if self.is_edge() => (None, outside),
+            parent => (parent, None),
+        };
         let known = Known::read(head);
         let (lineage, part) = match self.direction {
             Direction::Inbound => self.came_in(&seen, parent.as_ref(), head, &known, edits),
             Direction::Outbound => self.goes_out(&seen, parent.as_ref(), head, &known),
         };
         self.ask_owner();
-        let configured = self.recorder.pod.settings.propagate;
-        span::write(&seen, &lineage.context, lineage.parent, configured, edits);
+        let configured = self.live().propagate;
+        if self.is_edge() {
+            span::restart(&seen, &lineage.context, configured, edits);
+        } else {
+            span::write(&seen, &lineage.context, lineage.parent, configured, edits);
+        }
         self.shared.update(
             self.direction,
             self.peer,
@@ -567,8 +609,11 @@ impl Observer for Observed {
             known.authority,
             known.agent,
         );
-        let tracestate = parent.and_then(|parent| parent.tracestate);
-        Recorded::start(self, head, &known, lineage, tracestate, part)
+        let before = Before {
+            tracestate: parent.and_then(|parent| parent.tracestate),
+            outside: outside.map(|outside| outside.context),
+        };
+        Recorded::start(self, head, &known, lineage, before, part)
     }
 
     fn left_stale(&mut self, _: &[u8]) {

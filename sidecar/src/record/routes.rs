@@ -128,6 +128,11 @@ impl Routes {
         }
     }
 
+    /// From now on these are configured. What was learned stays.
+    pub fn configure(&mut self, configured: Vec<Template>) {
+        self.configured = configured;
+    }
+
     /// The route of a path (without its query), or `None` if it is to have none.
     ///
     /// A new one is learned only from a request that `succeeded`: scanners ask for thousands of paths that are not

@@ -33,7 +33,7 @@ pub struct Connection<'c> {
 /// Records a TLS connection that has ended.
 pub fn record(observed: &Observed, connection: &Connection<'_>) {
     let recorder = &observed.recorder;
-    let lineage = Lineage::root(recorder.root(None, None), Link::Unknown(None));
+    let lineage = Lineage::root(observed.new_root(None, None), Link::Unknown(None));
     let metrics = observed.metrics();
     metrics.begun_otherwise.inc();
     if recorder.pod.queue.is_none() {

@@ -132,7 +132,10 @@ pub fn run(args: &RedirectArgs) -> Result<String, RedirectError> {
 fn leave(error: &RedirectError, file: &Path) -> String {
     let told = match fs::write(file, error.to_string()) {
         Ok(()) => String::new(),
-        Err(error) => format!("\nwarning: nobody else learns of this: {}: {error}", file.display()),
+        Err(error) => format!(
+            "\nwarning: nobody else learns of this: {}: {error}",
+            file.display()
+        ),
     };
     format!("no rules installed, so nothing is traced: {error}{told}")
 }

@@ -7,8 +7,8 @@ use super::span::{INSTANCE, PEER, identifier, template};
 use super::{Kind, Span};
 
 pub(super) fn add(spans: &mut Vec<Span>, bytes: Vec<u8>) -> Result<(), BadRequest> {
-    let batch = from_protobuf(bytes.into())?;
-    spans.extend(batch.spans.iter().map(span));
+    let batch = from_protobuf(bytes.into(), |_, _| {})?;
+    spans.extend(batch.unpack().iter().map(span));
     Ok(())
 }
 

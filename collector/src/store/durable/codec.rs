@@ -1,4 +1,4 @@
-//! Spans as bytes: what a frame of the log holds.
+//! Spans as version 1 wrote them into the log. Only read.
 //!
 //! ```text
 //! batch      := strings resources scopes spans
@@ -18,183 +18,17 @@
 //! Texts are places in `strings`, resources and scopes places in their lists; `time` and `duration` count from the
 //! span's start. Numbers are LEB128. Pure.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use otlp::model::{Attribute, Dropped, Event, Kind, Link, Resource, Scope, Span, Status, Value};
 use span::{SpanId, TraceId};
 
-use super::bytes::{Reader, put, put_bytes, put_signed};
+use super::bytes::Reader;
 
 /// How deep values may nest. OTLP's decoders stop long before.
 const DEPTH: usize = 256;
 
 const HAS_PARENT: u8 = 1;
-
-/// Appends `spans` as one batch.
-pub(crate) fn encode(spans: &[Span], out: &mut Vec<u8>) {
-    let mut writer = Writer::default();
-    let mut resources = Shared::default();
-    let mut scopes = Shared::default();
-    let mut records = Vec::with_capacity(spans.len() * 256);
-    put(&mut records, spans.len() as u64);
-    let mut record = Vec::new();
-    for span in spans {
-        record.clear();
-        put(&mut record, resources.place(&span.resource));
-        put(&mut record, scopes.place(&span.scope));
-        writer.span(span, &mut record);
-        put_bytes(&mut records, &record);
-    }
-    let mut shared = Vec::new();
-    put(&mut shared, resources.list.len() as u64);
-    for resource in resources.list {
-        writer.attributes(&resource.attributes, &mut shared);
-    }
-    put(&mut shared, scopes.list.len() as u64);
-    for scope in scopes.list {
-        writer.text(&scope.name, &mut shared);
-        writer.text(&scope.version, &mut shared);
-        writer.attributes(&scope.attributes, &mut shared);
-    }
-    put(out, writer.list.len() as u64);
-    for text in writer.list {
-        put_bytes(out, text.as_bytes());
-    }
-    out.extend_from_slice(&shared);
-    out.extend_from_slice(&records);
-}
-
-/// What many spans have in common, by where it is in memory.
-struct Shared<'a, T> {
-    places: HashMap<*const T, u64>,
-    list: Vec<&'a T>,
-}
-
-impl<T> Default for Shared<'_, T> {
-    fn default() -> Self {
-        Self {
-            places: HashMap::new(),
-            list: Vec::new(),
-        }
-    }
-}
-
-impl<'a, T> Shared<'a, T> {
-    fn place(&mut self, item: &'a Arc<T>) -> u64 {
-        *self.places.entry(Arc::as_ptr(item)).or_insert_with(|| {
-            self.list.push(item);
-            self.list.len() as u64 - 1
-        })
-    }
-}
-
-#[derive(Default)]
-struct Writer<'a> {
-    places: HashMap<&'a str, u64>,
-    list: Vec<&'a str>,
-}
-
-impl<'a> Writer<'a> {
-    fn text(&mut self, text: &'a str, out: &mut Vec<u8>) {
-        let place = *self.places.entry(text).or_insert_with(|| {
-            self.list.push(text);
-            self.list.len() as u64 - 1
-        });
-        put(out, place);
-    }
-
-    fn span(&mut self, span: &'a Span, out: &mut Vec<u8>) {
-        out.extend_from_slice(span.trace_id.as_bytes());
-        out.extend_from_slice(span.span_id.as_bytes());
-        match span.parent_id {
-            Some(parent) => {
-                out.push(HAS_PARENT);
-                out.extend_from_slice(parent.as_bytes());
-            }
-            None => out.push(0),
-        }
-        out.push(span.kind as u8);
-        put(out, span.start);
-        put_signed(out, since(span.start, span.end));
-        self.text(&span.name, out);
-        self.text(&span.trace_state, out);
-        put(out, span.flags.into());
-        for dropped in [span.dropped.attributes, span.dropped.events, span.dropped.links] {
-            put(out, dropped.into());
-        }
-        match &span.status {
-            Status::Unset => out.push(0),
-            Status::Ok => out.push(1),
-            Status::Error(message) => {
-                out.push(2);
-                self.text(message, out);
-            }
-        }
-        self.attributes(&span.attributes, out);
-        put(out, span.events.len() as u64);
-        for event in &span.events {
-            put_signed(out, since(span.start, event.time));
-            self.text(&event.name, out);
-            self.attributes(&event.attributes, out);
-        }
-        put(out, span.links.len() as u64);
-        for link in &span.links {
-            out.extend_from_slice(link.trace_id.as_bytes());
-            out.extend_from_slice(link.span_id.as_bytes());
-            self.text(&link.trace_state, out);
-            self.attributes(&link.attributes, out);
-        }
-    }
-
-    fn attributes(&mut self, attributes: &'a [Attribute], out: &mut Vec<u8>) {
-        put(out, attributes.len() as u64);
-        for attribute in attributes {
-            self.text(&attribute.key, out);
-            self.value(&attribute.value, out);
-        }
-    }
-
-    fn value(&mut self, value: &'a Value, out: &mut Vec<u8>) {
-        match value {
-            Value::Empty => out.push(0),
-            Value::String(text) => {
-                out.push(1);
-                self.text(text, out);
-            }
-            Value::Bool(false) => out.push(2),
-            Value::Bool(true) => out.push(3),
-            Value::Int(number) => {
-                out.push(4);
-                put_signed(out, *number);
-            }
-            Value::Double(number) => {
-                out.push(5);
-                out.extend_from_slice(&number.to_le_bytes());
-            }
-            Value::Bytes(bytes) => {
-                out.push(6);
-                put_bytes(out, bytes);
-            }
-            Value::Array(items) => {
-                out.push(7);
-                put(out, items.len() as u64);
-                for item in items {
-                    self.value(item, out);
-                }
-            }
-            Value::Map(entries) => {
-                out.push(8);
-                self.attributes(entries, out);
-            }
-        }
-    }
-}
-
-/// From one time to another, whatever they are.
-fn since(start: u64, time: u64) -> i64 {
-    time.wrapping_sub(start).cast_signed()
-}
 
 fn after(start: u64, since: i64) -> u64 {
     start.wrapping_add(since.cast_unsigned())
@@ -364,48 +198,4 @@ pub(crate) fn kind(number: u8) -> Option<Kind> {
         5 => Kind::Consumer,
         _ => return None,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::fixtures::any_spans;
-
-    fn bytes(spans: &[Span]) -> Vec<u8> {
-        let mut out = Vec::new();
-        encode(spans, &mut out);
-        out
-    }
-
-    proptest! {
-        #[test]
-        fn spans_come_back_exactly_as_they_were(spans in any_spans()) {
-            let back = decode(&bytes(&spans)).unwrap();
-            // as text, because NaN is not equal to itself
-            prop_assert_eq!(format!("{back:?}"), format!("{spans:?}"));
-        }
-
-        #[test]
-        fn flipped_bytes_are_read_without_panic(
-            spans in any_spans(), flips in proptest::collection::vec(any::<(prop::sample::Index, u8)>(), 1..4)
-        ) {
-            let mut bytes = bytes(&spans);
-            for (place, byte) in flips {
-                let place = place.index(bytes.len());
-                bytes[place] = byte;
-            }
-            if let Some(back) = decode(&bytes) {
-                prop_assert!(back.len() <= bytes.len());
-            }
-        }
-    }
-
-    #[test]
-    fn spans_of_one_resource_share_it_again() {
-        let span = crate::fixtures::span("a", 1, 1);
-        let back = decode(&bytes(&[span.clone(), span])).unwrap();
-        assert!(Arc::ptr_eq(&back[0].resource, &back[1].resource));
-    }
 }

@@ -3,9 +3,12 @@
 //! ```text
 //! DIR/log/00000000000000000001.log, …2.log, …    numbered in the order in which they were written
 //! file    := frame*                              see `frame`
-//! spans   := received:u64 batch                  frame of kind 1; see `codec`. Nanoseconds, little-endian
+//! spans   := received:u64 request                frame of kind 3: OTLP's `ExportTraceServiceRequest` with what was kept
+//!                                                of one; when it was, in nanoseconds, little-endian
 //! dropped := trace_id[16]*                       frame of kind 2: retention has dropped these traces
 //! ```
+//!
+//! Version 1 had frames of kind 1 instead: `received:u64 batch`, see `codec`. They are still read.
 //!
 //! A file is written once, front to back, by one process, and never continued by another. What is torn at its end was
 //! never acknowledged in mode `sync`, and lies in the last 200 ms in mode `batch`; it is cut off and counted. What is
@@ -15,7 +18,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use otlp::model::Span;
+use bytes::Bytes;
+use otlp::receive::{Packed, from_request};
 use span::TraceId;
 
 use super::disk::{self, Disk, DiskFile};
@@ -25,14 +29,15 @@ use super::{OpenError, codec};
 /// A file that is longer is followed by another.
 pub(crate) const FILE_BYTES: u64 = 64 << 20;
 
-const SPANS: u8 = 1;
+const SPANS_OF_VERSION_1: u8 = 1;
 const DROPPED: u8 = 2;
+const SPANS: u8 = 3;
 
 /// What the log says, in the order in which it was said.
 #[derive(Debug)]
 pub(crate) enum Record {
     /// Spans were kept.
-    Spans { received: u64, spans: Vec<Span> },
+    Spans { received: u64, spans: Vec<Packed> },
     /// Traces were dropped.
     Dropped(Vec<TraceId>),
 }
@@ -67,9 +72,9 @@ struct Current {
     dirty: bool,
 }
 
-/// A frame for spans received at that time, around a batch. `None` if it is too long.
-pub(crate) fn spans_frame(received: u64, batch: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    frame::write(SPANS, &[&received.to_le_bytes(), batch], out)
+/// A frame for spans received at that time, around their request. `None` if it is too long.
+pub(crate) fn spans_frame(received: u64, request: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    frame::write(SPANS, &[&received.to_le_bytes(), request], out)
 }
 
 /// A frame that says that traces were dropped.
@@ -242,7 +247,7 @@ fn read(
                 kind,
                 payload,
             } => {
-                if version != frame::VERSION {
+                if !frame::READABLE.contains(&version) {
                     let path = path.to_owned();
                     return Err(OpenError::Version { path, version });
                 }
@@ -272,11 +277,14 @@ fn read(
 
 fn record(kind: u8, payload: &[u8]) -> Option<Record> {
     match kind {
-        SPANS => {
-            let (received, batch) = payload.split_first_chunk()?;
+        SPANS | SPANS_OF_VERSION_1 => {
+            let (received, spans) = payload.split_first_chunk()?;
             Some(Record::Spans {
                 received: u64::from_le_bytes(*received),
-                spans: codec::decode(batch)?,
+                spans: match kind {
+                    SPANS => from_request(Bytes::copy_from_slice(spans))?,
+                    _ => codec::decode(spans)?.iter().map(Packed::from).collect(),
+                },
             })
         }
         DROPPED => {

@@ -1,7 +1,7 @@
 //! Spans on disk: a write-ahead log, a head in memory that can be queried at once, and immutable segments in Parquet.
 //!
 //! ```text
-//! append ─▶ encode ─▶ writer thread ─▶ log (frames, checksums, group commit)
+//! append ─▶ request ─▶ writer thread ─▶ log (frames, checksums, group commit)
 //!                          └────────▶ head ─▶ frozen ─▶ sealer thread ─▶ segments
 //!                                      ▲        ▲                          ▲
 //!                                      └────────┴── search, traces, … ─────┘
@@ -41,7 +41,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
-use otlp::model::Span;
+use otlp::receive::{Packed, request};
 use span::TraceId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -170,6 +170,7 @@ impl Durable {
             head_bytes,
             seal_after: (limits.age / 16).clamp(SEAL_NOT_BEFORE, SEAL_AFTER),
             sealer,
+            frames: Vec::new(),
         };
         let sealing = Arc::clone(&shelf);
         let threads = [
@@ -235,15 +236,14 @@ impl Drop for Durable {
 
 #[async_trait]
 impl Store for Durable {
-    async fn append(&self, spans: Vec<Span>, now: u64) -> Result<Appended, StoreError> {
+    async fn append(&self, mut spans: Vec<Packed>, now: u64) -> Result<Appended, StoreError> {
         if spans.is_empty() {
             return Ok(Appended::default());
         }
-        let mut batch = Vec::new();
-        codec::encode(&spans, &mut batch);
+        let request = request(&mut spans);
         self.ask(|turn, reply| {
             Command::Append(Append {
-                batch,
+                request,
                 spans,
                 now,
                 reply,
@@ -284,7 +284,7 @@ impl Store for Durable {
             .flat_map(|segment| segment.services())
             .collect();
         for head in view.heads() {
-            services.extend(head.services().await?);
+            services.extend(head.service_names());
         }
         Ok(services.into_iter().collect())
     }
@@ -297,7 +297,7 @@ impl Store for Durable {
             .flat_map(|segment| segment.operations(service));
         let mut operations: BTreeSet<Operation> = of_segments.collect();
         for head in view.heads() {
-            operations.extend(head.operations(service).await?);
+            operations.extend(head.operations_of(service));
         }
         Ok(operations.into_iter().collect())
     }
@@ -319,7 +319,7 @@ impl Store for Durable {
             bytes: self.shelf.bytes(),
         };
         for head in view.heads() {
-            let head = head.size().await?;
+            let head = head.sizes();
             size.traces += head.traces;
             size.spans += head.spans;
         }

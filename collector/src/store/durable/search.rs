@@ -4,13 +4,15 @@
 //! verified from the best bound on, by reading their spans, until as many as were asked for stand before every bound
 //! that is left. Entries and filters say of most traces that they cannot match; they are no candidates.
 //!
-//! A row group of which many traces have been verified in vain is read whole, once.
+//! Where attributes are asked for, the columns in which they would stand are read before any span of a row group is. A
+//! row group of which many traces have been verified in vain is read whole, once.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, hash_map};
 use std::sync::Arc;
 
 use otlp::model::Span;
+use otlp::receive::Packed;
 use span::TraceId;
 
 use super::segment::{Entry, Segment, of_query, of_trace};
@@ -50,6 +52,10 @@ struct Search<'a> {
     several: HashMap<TraceId, Extent>,
     found: BTreeMap<Place, Vec<Arc<Span>>>,
     touches: HashMap<(usize, u32), u32>,
+    /// Which row groups of a segment may have a span that matches.
+    groups: HashMap<usize, Vec<bool>>,
+    /// Which rows of a row group may hold what the conditions want.
+    saying: HashMap<(usize, u32), Vec<bool>>,
 }
 
 /// A trace that may match. The greater one comes first.
@@ -86,13 +92,13 @@ impl Extent {
         }
     }
 
-    fn of_spans(spans: &[Arc<Span>], candidate: bool) -> Self {
+    fn of_spans(spans: &[Packed], candidate: bool) -> Self {
         Self {
             start: spans.iter().map(|span| span.start).min().unwrap_or(0),
             end: spans.iter().map(|span| span.end).max().unwrap_or(0),
             longest: spans.iter().map(|span| span.duration()).max().unwrap_or(0),
             spans: spans.len() as u64,
-            errors: spans.iter().filter(|span| span.is_error()).count() as u64,
+            errors: spans.iter().filter(|span| span.is_error).count() as u64,
             candidate,
         }
     }
@@ -129,6 +135,8 @@ impl<'a> Search<'a> {
             several: HashMap::new(),
             found: BTreeMap::new(),
             touches: HashMap::new(),
+            groups: HashMap::new(),
+            saying: HashMap::new(),
         }
     }
 
@@ -139,7 +147,10 @@ impl<'a> Search<'a> {
         let mut skipped = Vec::new();
         for (number, segment) in self.view.segments.iter().enumerate() {
             match self.groups(segment)? {
-                Some(groups) => more |= self.collect_segment(number, segment, &groups, room)?,
+                Some(groups) => {
+                    more |= self.collect_segment(number, segment, &groups, room)?;
+                    self.groups.insert(number, groups);
+                }
                 None => skipped.push(segment),
             }
         }
@@ -150,7 +161,7 @@ impl<'a> Search<'a> {
     fn collect_heads(&mut self) {
         for head in self.view.heads() {
             for (id, spans) in head.snapshot() {
-                let candidate = spans.iter().any(|span| self.query.matches(span));
+                let candidate = spans.iter().any(|span| self.query.may_match(span));
                 let extent = Extent::of_spans(&spans, candidate);
                 let id = self.view.joins().resolve(id);
                 let known = self.heads.get(&id).map_or(extent, |known| known.with(extent));
@@ -301,8 +312,10 @@ impl<'a> Search<'a> {
                 return Ok(true);
             }
             let Some(number) = candidate.segment else {
-                let spans = self.view.spans(candidate.id.0)?;
-                self.consider(candidate.id.0, spans);
+                if self.may_say_somewhere(candidate.id.0)? {
+                    let spans = self.view.spans(candidate.id.0)?;
+                    self.consider(candidate.id.0, spans);
+                }
                 continue;
             };
             let Some(segment) = self.view.segments.get(number) else {
@@ -318,6 +331,9 @@ impl<'a> Search<'a> {
             };
             let group = (number, entry.group);
             if whole.contains(&group) {
+                continue;
+            }
+            if !self.may_say(number, segment, entry)? {
                 continue;
             }
             let touches = self.touches.entry(group).or_default();
@@ -341,6 +357,52 @@ impl<'a> Search<'a> {
             }
         }
         Ok(self.found.len() >= self.query.limit)
+    }
+
+    /// Whether a span of this entry may say what the conditions want, by the columns in which it would stand.
+    fn may_say(&mut self, number: usize, segment: &Segment, entry: &Entry) -> Result<bool, Bad> {
+        let conditions = &self.query.conditions;
+        if conditions.is_empty() {
+            return Ok(true);
+        }
+        let saying = match self.saying.entry((number, entry.group)) {
+            hash_map::Entry::Occupied(known) => known.into_mut(),
+            hash_map::Entry::Vacant(new) => {
+                let saying = segment.saying(entry.group as usize, conditions);
+                new.insert(saying.map_err(|trouble| Bad {
+                    number: segment.number,
+                    trouble,
+                })?)
+            }
+        };
+        let rows = saying.get(entry.row as usize..entry.end_row());
+        Ok(rows.is_none_or(|rows| rows.contains(&true)))
+    }
+
+    /// The same of a trace that stands in several places.
+    fn may_say_somewhere(&mut self, whole: TraceId) -> Result<bool, Bad> {
+        let in_head = self.heads.get(&whole).is_some_and(|extent| extent.candidate);
+        if in_head || self.query.conditions.is_empty() {
+            return Ok(true);
+        }
+        let view = self.view;
+        for id in view.ids(whole) {
+            for (number, segment) in view.segments.iter().enumerate() {
+                let Some(groups) = self.groups.get(&number) else {
+                    continue;
+                };
+                let found = segment.find(id).map_err(|trouble| Bad {
+                    number: segment.number,
+                    trouble,
+                })?;
+                if let Some(entry) = found.filter(|entry| groups.get(entry.group as usize) == Some(&true))
+                    && self.may_say(number, segment, &entry)?
+                {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// Whether a trace has spans in another place than its entry.

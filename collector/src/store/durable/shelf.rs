@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 use std::{io, mem};
 
+use otlp::receive::Packed;
 use span::TraceId;
 
 use super::OpenError;
@@ -271,7 +272,7 @@ impl Shelf {
         }
         let parts = traces.into_iter().map(|(id, spans)| Part {
             id,
-            spans: Arc::new(once(spans)),
+            spans: Arc::new(once(spans).iter().map(|span| Packed::from(&**span)).collect()),
         });
         let first = run.iter().map(|segment| *segment.head.received.start()).min();
         let last = run.iter().map(|segment| *segment.head.received.end()).max();

@@ -88,13 +88,13 @@ fn log_files(disk: &Failing) -> Vec<PathBuf> {
 fn what_was_kept_and_joined_is_there_after_a_restart() {
     let disk = Failing::new();
     let store = open(&disk, LIMITS);
-    wait(store.append(vec![span("a", 1, 1), span("b", 2, 3)], 7)).unwrap();
-    wait(store.append(vec![span("a", 1, 2).with(resolves(2))], 8)).unwrap();
+    wait(store.append(packed(vec![span("a", 1, 1), span("b", 2, 3)]), 7)).unwrap();
+    wait(store.append(packed(vec![span("a", 1, 2).with(resolves(2))]), 8)).unwrap();
     let before = everything(&store);
     drop(store);
     let store = open(&disk, LIMITS);
     assert_eq!(everything(&store), before);
-    wait(store.append(vec![span("b", 2, 4)], 9)).unwrap();
+    wait(store.append(packed(vec![span("b", 2, 4)]), 9)).unwrap();
     assert_eq!(everything(&store)[0].1.spans.len(), 4);
 }
 
@@ -102,10 +102,14 @@ fn what_was_kept_and_joined_is_there_after_a_restart() {
 fn what_was_dropped_does_not_come_back_after_a_restart() {
     let disk = Failing::new();
     let store = open(&disk, Limits { age: 100, ..LIMITS });
-    wait(store.append(vec![span("a", 1, 1).with(resolves(2)), span("b", 2, 2)], 1000)).unwrap();
-    wait(store.append(vec![span("a", 3, 3)], 4990)).unwrap();
+    wait(store.append(
+        packed(vec![span("a", 1, 1).with(resolves(2)), span("b", 2, 2)]),
+        1000,
+    ))
+    .unwrap();
+    wait(store.append(packed(vec![span("a", 3, 3)]), 4990)).unwrap();
     wait(store.expire(5000)).unwrap();
-    wait(store.append(vec![span("b", 2, 4)], 5000)).unwrap();
+    wait(store.append(packed(vec![span("b", 2, 4)]), 5000)).unwrap();
     let before = everything(&store);
     assert_eq!(before.len(), 2);
     drop(store);
@@ -129,7 +133,7 @@ fn a_folder_has_one_store_at_a_time() {
 fn a_log_of_a_later_version_is_left_alone_and_named() {
     let disk = Failing::new();
     let store = open(&disk, LIMITS);
-    wait(store.append(vec![span("a", 1, 1)], 0)).unwrap();
+    wait(store.append(packed(vec![span("a", 1, 1)]), 0)).unwrap();
     drop(store);
     let path = log_files(&disk).pop().unwrap();
     let mut bytes = std::fs::read(&path).unwrap();
@@ -139,7 +143,7 @@ fn a_log_of_a_later_version_is_left_alone_and_named() {
     std::fs::write(&path, &bytes).unwrap();
     let refused = try_open(&disk, LIMITS).unwrap_err().to_string();
     assert!(
-        refused.contains(path.to_str().unwrap()) && refused.contains("version 2"),
+        refused.contains(path.to_str().unwrap()) && refused.contains("version 3"),
         "{refused}"
     );
     assert_eq!(std::fs::read(&path).unwrap(), bytes);
@@ -154,7 +158,7 @@ proptest! {
         let disk = Failing::new();
         let store = open(&disk, LIMITS);
         for id in 1..=8 {
-            wait(store.append(vec![span("a", id, id)], id)).unwrap();
+            wait(store.append(packed(vec![span("a", id, id)]), id)).unwrap();
         }
         drop(store);
         let path = log_files(&disk).pop().unwrap();
@@ -164,7 +168,7 @@ proptest! {
         let store = open(&disk, LIMITS);
         let kept = everything(&store).len();
         prop_assert_eq!(kept, cut * 8 / bytes.len());
-        wait(store.append(vec![span("a", 9, 9)], 9)).unwrap();
+        wait(store.append(packed(vec![span("a", 9, 9)]), 9)).unwrap();
         drop(store);
         prop_assert_eq!(everything(&open(&disk, LIMITS)).len(), kept + 1);
     }
@@ -178,12 +182,12 @@ proptest! {
         disk.fail(after, count);
         let mut acknowledged = Vec::new();
         for id in 1..=12 {
-            if wait(store.append(vec![span("a", id, id)], id)).is_ok() {
+            if wait(store.append(packed(vec![span("a", id, id)]), id)).is_ok() {
                 acknowledged.push(trace_id(id));
             }
         }
         disk.fail(0, 0);
-        wait(store.append(vec![span("a", 100, 100)], 13)).unwrap();
+        wait(store.append(packed(vec![span("a", 100, 100)]), 13)).unwrap();
         acknowledged.push(trace_id(100));
         prop_assert_eq!(wait(store.traces(&acknowledged)).unwrap().len(), acknowledged.len());
         drop(store);
@@ -197,7 +201,7 @@ proptest! {
 fn opening_fails_whole_with_the_path_or_opens_all() {
     let disk = Failing::new();
     let store = open(&disk, LIMITS);
-    wait(store.append(vec![span("a", 1, 1)], 0)).unwrap();
+    wait(store.append(packed(vec![span("a", 1, 1)]), 0)).unwrap();
     drop(store);
     let before = disk.made();
     drop(open(&disk, LIMITS));
@@ -227,7 +231,13 @@ fn every_append_of_many_at_once_is_acknowledged_and_kept() {
     let stored = runtime.block_on(async {
         let appends = (1..=200).map(|id| {
             let store = Arc::clone(&store);
-            tokio::spawn(async move { store.append(vec![span("a", id, id)], id).await.unwrap().stored })
+            tokio::spawn(async move {
+                store
+                    .append(packed(vec![span("a", id, id)]), id)
+                    .await
+                    .unwrap()
+                    .stored
+            })
         });
         let mut stored = 0;
         for append in appends.collect::<Vec<_>>() {
@@ -348,8 +358,8 @@ proptest! {
         for turn in turns {
             match turn {
                 Turn::Append(spans) => {
-                    wait(model.append(spans.clone(), 0)).unwrap();
-                    wait(store.as_ref().unwrap().append(spans, 0)).unwrap();
+                    wait(model.append(packed(spans.clone()), 0)).unwrap();
+                    wait(store.as_ref().unwrap().append(packed(spans), 0)).unwrap();
                 }
                 Turn::Restart => {
                     drop(store.take());
@@ -382,7 +392,7 @@ proptest! {
         disk.fail(after, count);
         let mut acknowledged = Vec::new();
         for id in 1..=8 {
-            if wait(store.append(vec![span("a", id, id)], id)).is_ok() {
+            if wait(store.append(packed(vec![span("a", id, id)]), id)).is_ok() {
                 acknowledged.push(trace_id(id));
             }
         }
@@ -401,7 +411,7 @@ fn a_damaged_segment_is_set_aside_and_the_rest_serves() {
         let disk = Failing::new();
         let store = open_sealing(&disk, LIMITS, 1).unwrap();
         for id in 1..=3 {
-            wait(store.append(vec![span("a", id, id)], id)).unwrap();
+            wait(store.append(packed(vec![span("a", id, id)]), id)).unwrap();
         }
         settle(&store);
         drop(store);
@@ -445,7 +455,7 @@ fn retention_by_bytes_drops_the_oldest_segments_and_reports_it() {
     };
     for trace in 1..=200 {
         let big = |span: &mut Span| span.attributes.push(text("payload", &noise(trace)));
-        let appended = wait(store.append(vec![span("a", trace, 1).with(big)], trace)).unwrap();
+        let appended = wait(store.append(packed(vec![span("a", trace, 1).with(big)]), trace)).unwrap();
         spans += appended.stored;
         dropped.spans += appended.dropped.spans;
         let size = wait(store.size()).unwrap();
@@ -470,7 +480,7 @@ fn retention_by_age_drops_whole_segments() {
     let disk = Failing::new();
     let store = open_sealing(&disk, Limits { age: 100, ..LIMITS }, 1).unwrap();
     for (trace, now) in [(1, 1000), (2, 1050), (3, 1090)] {
-        wait(store.append(vec![span("a", trace, trace)], now)).unwrap();
+        wait(store.append(packed(vec![span("a", trace, trace)]), now)).unwrap();
         settle(&store);
     }
     assert_eq!(wait(store.expire(1101)).unwrap(), Dropped { traces: 1, spans: 1 });
@@ -513,7 +523,7 @@ fn readers_see_each_span_once_while_it_is_sealed() {
     };
     for id in 1..=60 {
         // three traces that grow in every segment
-        wait(store.append(vec![span("a", id % 3 + 1, id)], id)).unwrap();
+        wait(store.append(packed(vec![span("a", id % 3 + 1, id)]), id)).unwrap();
         acknowledged.store(id, std::sync::atomic::Ordering::SeqCst);
     }
     assert!(reader.join().unwrap() > 0);
@@ -526,7 +536,11 @@ fn small_segments_become_one_with_the_same_traces() {
     let disk = Failing::new();
     let store = open_sealing(&disk, LIMITS, 1).unwrap();
     for id in 1..=20 {
-        wait(store.append(vec![span("a", id, id), span("a", id % 3 + 1, 100 + id)], id)).unwrap();
+        wait(store.append(
+            packed(vec![span("a", id, id), span("a", id % 3 + 1, 100 + id)]),
+            id,
+        ))
+        .unwrap();
         settle(&store);
     }
     let before = everything(&store);

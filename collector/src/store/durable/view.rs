@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use otlp::model::Span;
+use otlp::receive::Packed;
 use span::TraceId;
 
 use super::segment::{Segment, Trouble};
@@ -16,7 +17,7 @@ const LOADED_BYTES: usize = 64 << 20;
 /// A head that takes no more spans, and the last file of the log that has them.
 #[derive(Clone, Debug)]
 pub(crate) struct Frozen {
-    pub(crate) spans: Arc<Memory>,
+    pub(crate) spans: Arc<Memory<Packed>>,
     pub(crate) log: u64,
 }
 
@@ -24,7 +25,7 @@ pub(crate) struct Frozen {
 #[derive(Clone, Debug)]
 pub(crate) struct View {
     /// Takes what comes in.
-    pub(crate) head: Arc<Memory>,
+    pub(crate) head: Arc<Memory<Packed>>,
     /// The oldest first.
     pub(crate) frozen: Vec<Frozen>,
     /// The oldest first.
@@ -55,7 +56,7 @@ impl View {
     }
 
     /// The heads, the oldest first.
-    pub(crate) fn heads(&self) -> impl Iterator<Item = &Arc<Memory>> {
+    pub(crate) fn heads(&self) -> impl Iterator<Item = &Arc<Memory<Packed>>> {
         self.frozen.iter().map(|frozen| &frozen.spans).chain([&self.head])
     }
 
@@ -101,7 +102,12 @@ impl View {
         }
         for head in self.heads() {
             for id in &ids {
-                spans.extend(head.get(*id).iter().flat_map(|spans| spans.iter().cloned()));
+                let kept = head.get(*id);
+                spans.extend(
+                    kept.iter()
+                        .flat_map(|spans| spans.iter())
+                        .map(|span| Arc::new(span.unpack())),
+                );
             }
         }
         let mut spans = once(spans);

@@ -1,11 +1,13 @@
 //! The one thread that writes: what comes in together is written together, made safe together, and then answered.
 
 use std::io;
+use std::mem;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
-use otlp::model::Span;
+use bytes::Bytes;
+use otlp::receive::Packed;
 use span::TraceId;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -33,8 +35,8 @@ pub(crate) enum Command {
 /// Keep these spans.
 pub(crate) struct Append {
     /// What the log will say of them.
-    pub(crate) batch: Vec<u8>,
-    pub(crate) spans: Vec<Span>,
+    pub(crate) request: Bytes,
+    pub(crate) spans: Vec<Packed>,
     pub(crate) now: u64,
     pub(crate) reply: oneshot::Sender<Result<Appended, StoreError>>,
     /// The place in the queue that is given back.
@@ -59,6 +61,8 @@ pub(crate) struct Writer {
     pub(crate) seal_after: u64,
     /// Wakes the sealer.
     pub(crate) sealer: SyncSender<()>,
+    /// Room for what is written together.
+    pub(crate) frames: Vec<u8>,
 }
 
 impl Writer {
@@ -92,12 +96,12 @@ impl Writer {
 
     /// Does what is asked, together with what else waits.
     fn work(&mut self, first: Command, commands: &Receiver<Command>) {
-        let (mut group, mut frames) = (Vec::new(), Vec::new());
+        let (mut group, mut frames) = (Vec::new(), mem::take(&mut self.frames));
         let mut next = Some(first);
         while let Some(command) = next {
             match command {
                 Command::Expire(expire) => self.expire(expire),
-                Command::Append(append) => match log::spans_frame(append.now, &append.batch, &mut frames) {
+                Command::Append(append) => match log::spans_frame(append.now, &append.request, &mut frames) {
                     Some(()) => group.push(append),
                     None => answer(append.reply, append.turn, Err(too_long())),
                 },
@@ -108,6 +112,11 @@ impl Writer {
         }
         if !group.is_empty() {
             self.append(group, &frames);
+        }
+        // the room is used again, unless it was for something unusual
+        if frames.capacity() <= 2 * GROUP_BYTES {
+            frames.clear();
+            self.frames = frames;
         }
     }
 
@@ -215,9 +224,7 @@ fn unwritten(error: &io::Error) -> StoreError {
 }
 
 fn behind() -> StoreError {
-    StoreError::Unavailable(
-        "sealing what came before takes longer than usual; the disk may be full".to_owned(),
-    )
+    StoreError::Behind("sealing what came before takes longer than usual; the disk may be full".to_owned())
 }
 
 fn too_long() -> StoreError {

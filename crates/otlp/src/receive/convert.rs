@@ -1,14 +1,14 @@
-//! From the generated protobuf types to ours, with every check that a span has to pass.
-
-use std::sync::Arc;
+//! Between the generated protobuf types and ours.
 
 use ::span::{SpanId, TraceId};
-use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue, any_value};
+use opentelemetry_proto::tonic::common::v1::{
+    AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList, any_value,
+};
 use opentelemetry_proto::tonic::resource::v1 as proto_resource;
 use opentelemetry_proto::tonic::trace::v1 as proto;
 
 use super::{Reason, limits};
-use crate::model::{Attribute, Dropped, Event, Kind, Link, Resource, Scope, Span, Status, Value};
+use crate::model::{Attribute, Event, Kind, Link, Outcome, Resource, Scope, Span, Status, Value};
 
 pub(super) fn resource(from: proto_resource::Resource) -> Result<Resource, Reason> {
     Ok(Resource {
@@ -24,48 +24,6 @@ pub(super) fn scope(from: InstrumentationScope) -> Result<Scope, Reason> {
     })
 }
 
-pub(super) fn span(from: proto::Span, resource: &Arc<Resource>, scope: &Arc<Scope>) -> Result<Span, Reason> {
-    let trace_id = trace_id(&from.trace_id).ok_or(Reason::TraceId)?;
-    let span_id = span_id(&from.span_id).ok_or(Reason::SpanId)?;
-    let parent_id = parent_id(&from.parent_span_id, span_id)?;
-    let (start, end) = (from.start_time_unix_nano, from.end_time_unix_nano);
-    if !limits::TIMES.contains(&start) || !(end == 0 || limits::TIMES.contains(&end)) {
-        return Err(Reason::Time);
-    }
-    if from.name.len() > limits::NAME_BYTES {
-        return Err(Reason::NameTooLong);
-    }
-    if from.events.len() > limits::EVENTS {
-        return Err(Reason::TooManyEvents);
-    }
-    if from.links.len() > limits::LINKS {
-        return Err(Reason::TooManyLinks);
-    }
-    let (links, bad_links) = links(from.links)?;
-    Ok(Span {
-        resource: Arc::clone(resource),
-        scope: Arc::clone(scope),
-        trace_id,
-        span_id,
-        parent_id,
-        trace_state: from.trace_state,
-        flags: from.flags,
-        name: from.name,
-        kind: kind(from.kind),
-        start,
-        end,
-        attributes: attributes(from.attributes)?,
-        events: from.events.into_iter().map(event).collect::<Result<_, _>>()?,
-        links,
-        status: from.status.map(status).unwrap_or_default(),
-        dropped: Dropped {
-            attributes: from.dropped_attributes_count,
-            events: from.dropped_events_count,
-            links: from.dropped_links_count.saturating_add(bad_links),
-        },
-    })
-}
-
 fn trace_id(bytes: &[u8]) -> Option<TraceId> {
     TraceId::from_bytes(bytes.try_into().ok()?)
 }
@@ -74,19 +32,8 @@ fn span_id(bytes: &[u8]) -> Option<SpanId> {
     SpanId::from_bytes(bytes.try_into().ok()?)
 }
 
-/// Some SDKs write "no parent" as eight zero bytes.
-fn parent_id(bytes: &[u8], own: SpanId) -> Result<Option<SpanId>, Reason> {
-    if bytes.is_empty() || bytes == [0; 8] {
-        return Ok(None);
-    }
-    match span_id(bytes) {
-        Some(parent) if parent != own => Ok(Some(parent)),
-        _ => Err(Reason::ParentId),
-    }
-}
-
 /// A kind from a later version of the protocol is one that we do not know, not an error.
-fn kind(number: i32) -> Kind {
+pub(super) fn kind(number: i32) -> Kind {
     match proto::span::SpanKind::try_from(number) {
         Ok(proto::span::SpanKind::Internal) => Kind::Internal,
         Ok(proto::span::SpanKind::Server) => Kind::Server,
@@ -97,15 +44,16 @@ fn kind(number: i32) -> Kind {
     }
 }
 
-fn status(from: proto::Status) -> Status {
-    match proto::status::StatusCode::try_from(from.code) {
-        Ok(proto::status::StatusCode::Ok) => Status::Ok,
-        Ok(proto::status::StatusCode::Error) => Status::Error(from.message),
-        Ok(proto::status::StatusCode::Unset) | Err(_) => Status::Unset,
+/// The outcome that a code says; one from a later version says nothing.
+pub(super) fn outcome(code: i32) -> Outcome {
+    match proto::status::StatusCode::try_from(code) {
+        Ok(proto::status::StatusCode::Ok) => Outcome::Ok,
+        Ok(proto::status::StatusCode::Error) => Outcome::Error,
+        Ok(proto::status::StatusCode::Unset) | Err(_) => Outcome::Unset,
     }
 }
 
-fn event(from: proto::span::Event) -> Result<Event, Reason> {
+pub(super) fn event(from: proto::span::Event) -> Result<Event, Reason> {
     Ok(Event {
         time: from.time_unix_nano,
         name: from.name,
@@ -114,7 +62,7 @@ fn event(from: proto::span::Event) -> Result<Event, Reason> {
 }
 
 /// The links that name a span, and how many do not. A bad link is no reason to lose the span.
-fn links(from: Vec<proto::span::Link>) -> Result<(Vec<Link>, u32), Reason> {
+pub(super) fn links(from: Vec<proto::span::Link>) -> Result<(Vec<Link>, u32), Reason> {
     let mut links = Vec::with_capacity(from.len());
     let mut bad = 0;
     for link in from {
@@ -149,7 +97,7 @@ fn attribute(from: KeyValue) -> Attribute {
 }
 
 /// Decoding has bounded how deep this goes: protobuf to 100 levels, JSON to 128.
-fn value(from: Option<any_value::Value>) -> Value {
+pub(super) fn value(from: Option<any_value::Value>) -> Value {
     match from {
         // an index into a table of strings exists in profiles only
         None | Some(any_value::Value::StringValueStrindex(_)) => Value::Empty,
@@ -165,4 +113,91 @@ fn value(from: Option<any_value::Value>) -> Value {
             Value::Map(list.values.into_iter().map(attribute).collect())
         }
     }
+}
+
+/// A span as it is sent, without its resource and scope.
+pub(super) fn to_protobuf(from: &Span) -> proto::Span {
+    let event = |event: &Event| proto::span::Event {
+        time_unix_nano: event.time,
+        name: event.name.clone(),
+        attributes: pairs(&event.attributes),
+        ..Default::default()
+    };
+    let link = |link: &Link| proto::span::Link {
+        trace_id: link.trace_id.as_bytes().to_vec(),
+        span_id: link.span_id.as_bytes().to_vec(),
+        trace_state: link.trace_state.clone(),
+        attributes: pairs(&link.attributes),
+        ..Default::default()
+    };
+    let status = |code: proto::status::StatusCode, message: &str| proto::Status {
+        code: code as i32,
+        message: message.to_owned(),
+    };
+    proto::Span {
+        trace_id: from.trace_id.as_bytes().to_vec(),
+        span_id: from.span_id.as_bytes().to_vec(),
+        parent_span_id: from.parent_id.map_or_else(Vec::new, |id| id.as_bytes().to_vec()),
+        trace_state: from.trace_state.clone(),
+        flags: from.flags,
+        name: from.name.clone(),
+        // the numbers are the same
+        kind: from.kind as i32,
+        start_time_unix_nano: from.start,
+        end_time_unix_nano: from.end,
+        attributes: pairs(&from.attributes),
+        dropped_attributes_count: from.dropped.attributes,
+        events: from.events.iter().map(event).collect(),
+        dropped_events_count: from.dropped.events,
+        links: from.links.iter().map(link).collect(),
+        dropped_links_count: from.dropped.links,
+        status: match &from.status {
+            Status::Unset => None,
+            Status::Ok => Some(status(proto::status::StatusCode::Ok, "")),
+            Status::Error(message) => Some(status(proto::status::StatusCode::Error, message)),
+        },
+    }
+}
+
+pub(super) fn resource_to_protobuf(from: &Resource) -> proto_resource::Resource {
+    proto_resource::Resource {
+        attributes: pairs(&from.attributes),
+        ..Default::default()
+    }
+}
+
+pub(super) fn scope_to_protobuf(from: &Scope) -> InstrumentationScope {
+    InstrumentationScope {
+        name: from.name.clone(),
+        version: from.version.clone(),
+        attributes: pairs(&from.attributes),
+        ..Default::default()
+    }
+}
+
+fn pairs(from: &[Attribute]) -> Vec<KeyValue> {
+    let pair = |attribute: &Attribute| KeyValue {
+        key: attribute.key.clone(),
+        value: Some(any(&attribute.value)),
+        ..Default::default()
+    };
+    from.iter().map(pair).collect()
+}
+
+fn any(from: &Value) -> AnyValue {
+    let value = match from {
+        Value::Empty => None,
+        Value::String(text) => Some(any_value::Value::StringValue(text.clone())),
+        Value::Bool(flag) => Some(any_value::Value::BoolValue(*flag)),
+        Value::Int(number) => Some(any_value::Value::IntValue(*number)),
+        Value::Double(number) => Some(any_value::Value::DoubleValue(*number)),
+        Value::Bytes(bytes) => Some(any_value::Value::BytesValue(bytes.clone())),
+        Value::Array(items) => Some(any_value::Value::ArrayValue(ArrayValue {
+            values: items.iter().map(any).collect(),
+        })),
+        Value::Map(entries) => Some(any_value::Value::KvlistValue(KeyValueList {
+            values: pairs(entries),
+        })),
+    };
+    AnyValue { value }
 }

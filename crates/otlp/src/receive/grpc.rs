@@ -13,7 +13,7 @@ pub const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/E
 
 /// Answers one call of `Export` with what `export` makes of the request's bytes: the bytes of the response.
 ///
-/// A message of more than `limit` bytes, before or after decompression (gzip), is answered with an error and not kept.
+/// A message of more than `limit` bytes, before or after decompression (gzip, zstd), is answered with an error and not kept.
 pub async fn serve<B, F, Fut>(
     request: http::Request<B>,
     limit: usize,
@@ -31,6 +31,7 @@ where
     };
     Grpc::new(Raw)
         .accept_compressed(CompressionEncoding::Gzip)
+        .accept_compressed(CompressionEncoding::Zstd)
         .max_decoding_message_size(limit)
         .unary(Method(answer), request)
         .await

@@ -2,14 +2,16 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{BadRequest, Batch, Reason, convert, limits};
+use super::{BadRequest, Batch, Packed, Reason, Scanned, convert, limits};
 
 // The envelope. What it holds stays text until its turn comes; unknown keys are ignored, as OTLP asks.
 
@@ -37,11 +39,11 @@ struct ScopeSpans<'a> {
     spans: Option<&'a RawValue>,
 }
 
-/// Takes an `ExportTraceServiceRequest` in OTLP's JSON encoding apart, span by span.
+/// Takes an `ExportTraceServiceRequest` in OTLP's JSON encoding apart, span by span. `see` is shown each that is kept.
 ///
 /// # Errors
 /// It is not JSON, or the envelope around the spans has another shape.
-pub fn from_json(request: &[u8]) -> Result<Batch, BadRequest> {
+pub fn from_json(request: &[u8], mut see: impl FnMut(&Packed, &Scanned<'_>)) -> Result<Batch, BadRequest> {
     let request: Request<'_> = serde_json::from_slice(request)?;
     let mut batch = Batch::default();
     each(request.resource_spans, |group: ResourceSpans<'_>| {
@@ -53,12 +55,7 @@ pub fn from_json(request: &[u8]) -> Result<Batch, BadRequest> {
                 .and_then(convert::scope)
                 .map(Arc::new);
             each(scoped.spans, |span: &RawValue| {
-                batch.add(match (&resource, &scope) {
-                    (Ok(resource), Ok(scope)) => {
-                        decode(span).and_then(|span| convert::span(span, resource, scope))
-                    }
-                    _ => Err(Reason::Resource),
-                });
+                batch.add(encode(span), &resource, &scope, &mut see);
                 Ok(())
             })
         })
@@ -66,11 +63,13 @@ pub fn from_json(request: &[u8]) -> Result<Batch, BadRequest> {
     Ok(batch)
 }
 
-fn decode(text: &RawValue) -> Result<Span, Reason> {
+/// The span in protobuf.
+fn encode(text: &RawValue) -> Result<Bytes, Reason> {
     if text.get().len() > limits::SPAN_BYTES {
         return Err(Reason::TooLarge);
     }
-    serde_json::from_str(text.get()).map_err(|_| Reason::Malformed)
+    let span: Span = serde_json::from_str(text.get()).map_err(|_| Reason::Malformed)?;
+    Ok(span.encode_to_vec().into())
 }
 
 fn part<T: DeserializeOwned + Default>(text: Option<&RawValue>) -> Result<T, Reason> {

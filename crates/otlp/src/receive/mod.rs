@@ -9,23 +9,31 @@ mod convert;
 pub mod grpc;
 mod json;
 pub mod limits;
+mod packed;
 mod protobuf;
 mod refusal;
 mod reply;
+mod scan;
 mod walk;
 
-use crate::model::Span;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::model::{Resource, Scope, Span};
 
 pub use json::from_json;
-pub use protobuf::from_protobuf;
+pub use packed::{Packed, request};
+pub use protobuf::{from_protobuf, from_request};
 pub use refusal::{Reason, Refusals};
-pub use reply::{Reply, fault_json, fault_protobuf};
+pub use reply::{Reply, fault_json, fault_protobuf, retry_details};
+pub use scan::{Said, Scanned};
 
 /// What a request held.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// The spans that are as they should be, in the order of the request.
-    pub spans: Vec<Span>,
+    pub spans: Vec<Packed>,
     /// The others, counted by reason.
     pub refused: Refusals,
 }
@@ -43,12 +51,36 @@ impl BadRequest {
 }
 
 impl Batch {
-    /// Keeps the span, or counts why not.
-    fn add(&mut self, decoded: Result<Span, Reason>) {
-        match decoded {
-            Ok(_) if self.spans.len() >= limits::SPANS => self.refused.add(Reason::TooManySpans, 1),
+    /// The spans in types of their own.
+    pub fn unpack(&self) -> Vec<Span> {
+        self.spans.iter().map(Packed::unpack).collect()
+    }
+
+    /// Keeps the span in these bytes, or counts why not.
+    fn add(
+        &mut self,
+        bytes: Result<Bytes, Reason>,
+        resource: &Shared<Resource>,
+        scope: &Shared<Scope>,
+        see: impl FnOnce(&Packed, &Scanned<'_>),
+    ) {
+        let check = |span: &Scanned<'_>| {
+            limits::check(span)?;
+            let room = self.spans.len() < limits::SPANS;
+            room.then_some(()).ok_or(Reason::TooManySpans)
+        };
+        let packed = match (resource, scope) {
+            (Ok(resource), Ok(scope)) => {
+                bytes.and_then(|bytes| Packed::new(bytes, resource, scope, check, see))
+            }
+            _ => Err(Reason::Resource),
+        };
+        match packed {
             Ok(span) => self.spans.push(span),
             Err(reason) => self.refused.add(reason, 1),
         }
     }
 }
+
+/// What many spans have in common, or why it could not be read.
+type Shared<T> = Result<Arc<T>, Reason>;

@@ -1,5 +1,7 @@
 //! What a sender is told.
 
+use std::time::Duration;
+
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceResponse,
 };
@@ -48,6 +50,53 @@ struct Fault {
     code: i32,
     #[prost(string, tag = "2")]
     message: String,
+    #[prost(message, repeated, tag = "3")]
+    details: Vec<Any>,
+}
+
+/// `google.protobuf.Any`.
+#[derive(Clone, PartialEq, Message)]
+struct Any {
+    #[prost(string, tag = "1")]
+    type_url: String,
+    #[prost(bytes = "vec", tag = "2")]
+    value: Vec<u8>,
+}
+
+/// `google.rpc.RetryInfo`, and the `google.protobuf.Duration` in it.
+#[derive(Clone, PartialEq, Message)]
+struct RetryInfo {
+    #[prost(message, optional, tag = "1")]
+    delay: Option<Delay>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Delay {
+    #[prost(uint64, tag = "1")]
+    seconds: u64,
+    #[prost(uint32, tag = "2")]
+    nanos: u32,
+}
+
+/// The details of a gRPC status that say when to come again: without them RESOURCE_EXHAUSTED says never (OTLP 1.x, "OTLP/gRPC
+/// Throttling").
+pub fn retry_details(code: i32, message: &str, after: Duration) -> Vec<u8> {
+    let info = RetryInfo {
+        delay: Some(Delay {
+            seconds: after.as_secs(),
+            nanos: after.subsec_nanos(),
+        }),
+    };
+    let details = Any {
+        type_url: "type.googleapis.com/google.rpc.RetryInfo".to_owned(),
+        value: info.encode_to_vec(),
+    };
+    Fault {
+        code,
+        message: message.to_owned(),
+        details: vec![details],
+    }
+    .encode_to_vec()
 }
 
 /// An OTLP/HTTP error body as protobuf; `code` is gRPC's.
@@ -55,6 +104,7 @@ pub fn fault_protobuf(code: i32, message: &str) -> Vec<u8> {
     Fault {
         code,
         message: message.to_owned(),
+        details: Vec::new(),
     }
     .encode_to_vec()
 }

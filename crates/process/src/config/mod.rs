@@ -19,6 +19,7 @@
 //! assert!(problems.contains("prot: unknown key; did you mean `port`?"));
 //! ```
 
+mod duration;
 pub mod flags;
 mod nearest;
 mod read;
@@ -33,6 +34,7 @@ use self::read::scalar;
 /// A value of a document.
 pub use serde_yaml::Value;
 
+pub use self::duration::{DURATION_ALLOWED, parse_duration};
 pub use self::nearest::nearest;
 pub use self::read::{boolean, list, parsed, text};
 

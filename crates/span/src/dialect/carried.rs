@@ -55,6 +55,8 @@ pub(crate) struct Outgoing {
     pub parent: Option<SpanId>,
     /// The caller asked for this trace in particular, and it is sampled.
     pub debug: bool,
+    /// Nothing of what came stays.
+    pub restarts: bool,
 }
 
 impl Outgoing {

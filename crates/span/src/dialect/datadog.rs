@@ -64,7 +64,7 @@ pub(crate) fn write(headers: &Headers<'_>, before: Option<&Carried>, outgoing: &
     let high = trace_id.high();
     if headers.value(Header::DatadogTags).is_some() {
         headers.rewrite(Header::DatadogTags, edits, |tags, out| {
-            write_tags(tags, high, out);
+            write_tags(if outgoing.restarts { b"" } else { tags }, high, out);
         });
     } else if high != 0 {
         headers.put(Header::DatadogTags, edits, |out| write_tags(b"", high, out));

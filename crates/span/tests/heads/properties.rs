@@ -1,7 +1,10 @@
 //! What holds for every head, whatever it says.
 
 use proptest::prelude::*;
-use span::{Dialect, DialectSet, Edits, SpanContext, SpanId, TraceFlags, TraceId, baggage, read, write};
+use span::{
+    Dialect, DialectSet, Edits, SpanContext, SpanId, TraceFlags, TraceId, baggage, carries_trace, read,
+    restart, write,
+};
 
 use crate::head::Head;
 
@@ -150,6 +153,39 @@ proptest! {
             prop_assert_eq!(said.context.span_id, context.span_id);
             prop_assert_eq!(said.sampled, Some(context.flags.is_sampled()));
             prop_assert!(!said.debug || context.flags.is_sampled());
+        }
+    }
+
+    #[test]
+    fn what_is_restarted_says_our_context_and_nothing_that_came(
+        head in head(), values in prop::collection::vec(value(), 12), context in context(), configured in dialects(),
+    ) {
+        let others = head.0.iter().zip(values).map(|((name, _), value)| (name.clone(), value));
+        let other = Head(others.collect());
+        let [one, two] = [&head, &other].map(|head| {
+            let mut edits = Edits::default();
+            restart(&read(&head.fields()), &context, configured, &mut edits);
+            head.edited(&edits)
+        });
+        let fields = one.fields();
+        let seen = read(&fields);
+        let there = seen.present();
+        for ((name, one), (_, two)) in one.0.iter().zip(&two.0) {
+            match String::from_utf8_lossy(name).to_ascii_lowercase().as_str() {
+                // alone, nobody looks at them
+                "tracestate" if !there.contains(Dialect::W3c) => {}
+                "x-datadog-tags" if !there.contains(Dialect::Datadog) => {}
+                // it cannot be taken away, so it is a list of nothing, as long as before
+                "tracestate" => prop_assert!(one.iter().all(|byte| b" ,".contains(byte))),
+                name if carries_trace(name.as_bytes()) => prop_assert_eq!(one, two, "{}", name),
+                _ => {}
+            }
+        }
+        prop_assert!(seen.malformed().is_empty(), "malformed: {:?}", seen.malformed());
+        if let Some(parent) = seen.parent() {
+            prop_assert_eq!(parent.context.span_id, context.span_id);
+            prop_assert_eq!(parent.sampled, Some(context.flags.is_sampled()));
+            prop_assert!(!parent.debug && !parent.conflict);
         }
     }
 

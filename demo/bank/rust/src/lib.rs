@@ -45,7 +45,7 @@ pub fn segments(path: &str) -> Vec<&str> {
     path.split('/').filter(|part| !part.is_empty()).collect()
 }
 
-/// Serves `handler` on all addresses, IPv6 and IPv4, and on `port`, for as long as the process lives.
+/// Serves `handler` on all addresses, IPv6 and IPv4, and on `port`, for as long as the process lives; and `/health`.
 pub async fn serve<H, F>(port: u16, handler: H) -> io::Result<()>
 where
     H: Fn(Call) -> F + Clone + Send + 'static,
@@ -76,9 +76,10 @@ where
     F: Future<Output = Answer>,
 {
     let (head, body) = request.into_parts();
+    let path = head.uri.path().to_owned();
     let (status, document) = match Limited::new(body, BODY_LIMIT).collect().await {
+        Ok(_) if path == "/health" => (StatusCode::OK, json!({ "open": true })),
         Ok(body) => {
-            let path = head.uri.path().to_owned();
             handler(Call {
                 method: head.method,
                 path,

@@ -1,8 +1,10 @@
 //! Columns of values, and how they go into a row group and come out of it.
 
+use std::marker::PhantomData;
+use std::mem;
 use std::ops::Range;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::column::writer::ColumnWriterImpl;
 use parquet::data_type::{
@@ -12,7 +14,7 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::RowGroupReader;
 use parquet::file::writer::SerializedRowGroupWriter;
 
-/// The values of one column, those that are there, with a level for each row that says whether it is.
+/// The values of one column, those that are there, and where some are not a level for each row that says whether it is.
 pub(crate) struct Values<T: DataType> {
     values: Vec<T::T>,
     levels: Vec<i16>,
@@ -29,66 +31,91 @@ impl<T: DataType> Default for Values<T> {
 
 pub(crate) type Ints = Values<Int64Type>;
 pub(crate) type Doubles = Values<DoubleType>;
-pub(crate) type Fixed = Values<FixedLenByteArrayType>;
+pub(crate) type Fixed = Blobs<FixedLenByteArrayType>;
+pub(crate) type Texts = Blobs<ByteArrayType>;
+/// Texts of which few are different.
+pub(crate) type Words = Values<ByteArrayType>;
 
 impl<T: DataType> Values<T> {
+    /// The next row's value, in a column where every row has one.
     pub(crate) fn push(&mut self, value: T::T) {
         self.values.push(value);
+    }
+
+    /// The value of that row, in a column where not every row has one. Rows come in ascending order.
+    pub(crate) fn put(&mut self, row: usize, value: T::T) {
+        self.levels.resize(row, 0);
         self.levels.push(1);
+        self.values.push(value);
     }
 
-    /// The row has a value, or the column none for it.
-    pub(crate) fn push_or_not(&mut self, value: Option<T::T>) {
-        self.levels.push(i16::from(value.is_some()));
-        self.values.extend(value);
+    /// Whether that row has been given a value.
+    pub(crate) fn has(&self, row: usize) -> bool {
+        self.levels.len() > row
     }
 
-    fn write(&mut self, writer: &mut ColumnWriterImpl<'_, T>) -> Result<()> {
-        let optional = writer.get_descriptor().max_def_level() > 0;
-        writer.write_batch(&self.values, optional.then_some(&self.levels), None)?;
+    fn write(&mut self, rows: usize, writer: &mut ColumnWriterImpl<'_, T>) -> Result<()> {
+        let levels = (writer.get_descriptor().max_def_level() > 0).then(|| {
+            self.levels.resize(rows, 0);
+            self.levels.as_slice()
+        });
+        writer.write_batch(&self.values, levels, None)?;
         self.values.clear();
         self.levels.clear();
         Ok(())
     }
 }
 
-impl Fixed {
-    pub(crate) fn push_bytes(&mut self, bytes: &[u8]) {
-        self.push(fixed(bytes));
+/// The values of one column whose bytes stand together: copying them costs less than counting who shares them.
+pub(crate) struct Blobs<T> {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    levels: Vec<i16>,
+    of: PhantomData<T>,
+}
+
+impl<T> Default for Blobs<T> {
+    fn default() -> Self {
+        Self {
+            bytes: Vec::new(),
+            ends: Vec::new(),
+            levels: Vec::new(),
+            of: PhantomData,
+        }
     }
 }
 
-/// Bytes of a fixed length, as Parquet takes them.
-pub(crate) fn fixed(bytes: &[u8]) -> FixedLenByteArray {
-    ByteArray::from(bytes).into()
-}
-
-/// A column of texts, whose bytes stand together.
-#[derive(Default)]
-pub(crate) struct Texts {
-    values: Values<ByteArrayType>,
-    arena: BytesMut,
-}
-
-impl Texts {
-    pub(crate) fn push(&mut self, text: &[u8]) {
-        let text = self.keep(text);
-        self.values.push(text);
+impl<T: DataType> Blobs<T>
+where
+    T::T: From<ByteArray>,
+{
+    /// See [`Values::push`].
+    pub(crate) fn push(&mut self, value: &[u8]) {
+        self.bytes.extend_from_slice(value);
+        self.ends.push(self.bytes.len());
     }
 
-    pub(crate) fn push_or_not(&mut self, text: Option<&[u8]>) {
-        let text = text.map(|text| self.keep(text));
-        self.values.push_or_not(text);
+    /// See [`Values::put`].
+    pub(crate) fn put(&mut self, row: usize, value: &[u8]) {
+        self.levels.resize(row, 0);
+        self.levels.push(1);
+        self.push(value);
     }
 
-    /// A text that other rows have too.
-    pub(crate) fn push_shared(&mut self, text: &Bytes) {
-        self.values.push(ByteArray::from(text.clone()));
+    /// See [`Values::has`].
+    pub(crate) fn has(&self, row: usize) -> bool {
+        self.levels.len() > row
     }
 
-    fn keep(&mut self, text: &[u8]) -> ByteArray {
-        self.arena.extend_from_slice(text);
-        ByteArray::from(self.arena.split().freeze())
+    /// All of it, in the form in which Parquet takes it; none is left.
+    fn take(&mut self) -> Values<T> {
+        let bytes = Bytes::from(mem::take(&mut self.bytes));
+        let mut start = 0;
+        let value = |end: usize| ByteArray::from(bytes.slice(mem::replace(&mut start, end)..end)).into();
+        Values {
+            values: self.ends.drain(..).map(value).collect(),
+            levels: mem::take(&mut self.levels),
+        }
     }
 }
 
@@ -102,42 +129,50 @@ pub(crate) struct Lists {
 impl Lists {
     /// The next row has no item.
     pub(crate) fn empty(&mut self) {
-        self.texts.values.levels.push(0);
+        self.texts.levels.push(0);
         self.repeats.push(0);
     }
 
     /// One more item, the first of its row or not; `definition` says how much of it is there.
     pub(crate) fn item(&mut self, first: bool, definition: i16, text: Option<&[u8]>) {
-        let text = text.map(|text| self.texts.keep(text));
-        self.texts.values.levels.push(definition);
-        self.texts.values.values.extend(text);
+        self.texts.levels.push(definition);
+        if let Some(text) = text {
+            self.texts.push(text);
+        }
         self.repeats.push(i16::from(!first));
     }
 }
 
 /// Writes the columns of a row group, in order.
-pub(crate) struct RowGroupWriter<'a, 'w, W: std::io::Write + Send>(
-    pub(crate) &'a mut SerializedRowGroupWriter<'w, W>,
-);
+pub(crate) struct RowGroupWriter<'a, 'w, W: std::io::Write + Send> {
+    group: &'a mut SerializedRowGroupWriter<'w, W>,
+    rows: usize,
+}
 
-impl<W: std::io::Write + Send> RowGroupWriter<'_, '_, W> {
+impl<'a, 'w, W: std::io::Write + Send> RowGroupWriter<'a, 'w, W> {
+    /// Of so many rows.
+    pub(crate) fn new(group: &'a mut SerializedRowGroupWriter<'w, W>, rows: usize) -> Self {
+        Self { group, rows }
+    }
+
     pub(crate) fn values<T: DataType>(&mut self, values: &mut Values<T>) -> Result<()> {
-        let mut column = self.0.next_column()?.ok_or_else(shape)?;
-        values.write(column.typed::<T>())?;
+        let mut column = self.group.next_column()?.ok_or_else(shape)?;
+        values.write(self.rows, column.typed::<T>())?;
         column.close()
     }
 
-    pub(crate) fn texts(&mut self, texts: &mut Texts) -> Result<()> {
-        self.values(&mut texts.values)
+    pub(crate) fn blobs<T: DataType>(&mut self, blobs: &mut Blobs<T>) -> Result<()>
+    where
+        T::T: From<ByteArray>,
+    {
+        self.values(&mut blobs.take())
     }
 
     pub(crate) fn lists(&mut self, lists: &mut Lists) -> Result<()> {
-        let mut column = self.0.next_column()?.ok_or_else(shape)?;
-        let Values { values, levels } = &mut lists.texts.values;
+        let mut column = self.group.next_column()?.ok_or_else(shape)?;
+        let Values { values, levels } = lists.texts.take();
         let writer = column.typed::<ByteArrayType>();
-        writer.write_batch(values, Some(levels), Some(&lists.repeats))?;
-        values.clear();
-        levels.clear();
+        writer.write_batch(&values, Some(&levels), Some(&lists.repeats))?;
         lists.repeats.clear();
         column.close()
     }
@@ -162,6 +197,16 @@ impl<'a> RowGroup<'a> {
             rows,
             column: 0,
         }
+    }
+
+    /// Goes on with the column of that path, if there is one.
+    pub(crate) fn find(&mut self, path: &[&str]) -> bool {
+        let columns = self.reader.metadata().columns();
+        let place = columns
+            .iter()
+            .position(|column| column.column_path().parts() == path);
+        self.column = place.unwrap_or(self.column);
+        place.is_some()
     }
 
     /// The next column's value in each row, as far as it is there.

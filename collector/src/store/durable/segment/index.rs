@@ -145,10 +145,10 @@ pub(crate) fn head_length(beginning: &[u8]) -> Option<usize> {
 pub(crate) fn read_head(frame: &[u8]) -> Option<Layout> {
     match frame::next(frame) {
         Next::Frame {
-            version: frame::VERSION,
+            version,
             kind: HEAD,
             payload,
-        } => Some(Layout {
+        } if frame::READABLE.contains(&version) => Some(Layout {
             head: parse_head(payload)?,
             base: frame.len() as u64,
         }),

@@ -1,5 +1,6 @@
 //! Spans as rows of a segment, and rows as the spans that they were.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Write;
 use std::ops::Range;
@@ -8,20 +9,23 @@ use std::sync::{Arc, LazyLock};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use otlp::model::{Attribute, Dropped, Kind, Resource, Scope, Span, Status, Value};
+use otlp::model::{Attribute, Dropped, Kind, Outcome, Resource, Scalar, Scope, Span, Status, Value};
+use otlp::receive::{Packed, Said, Scanned};
 use parquet::data_type::ByteArray;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::RowGroupReader;
 use parquet::file::writer::SerializedRowGroupWriter;
 use span::{SpanId, TraceId};
 
-use super::columns::{Doubles, Fixed, Ints, Lists, RowGroup, RowGroupWriter, Texts};
+use super::columns::{Doubles, Fixed, Ints, Lists, RowGroup, RowGroupWriter, Texts, Words};
 use super::json;
 use super::schema::{DOUBLES, INTS, TEXTS};
 
 /// In a shape: the attribute stands in the map, and its type is the number above this one. Smaller numbers are those
 /// of the columns of frequent attributes.
 const IN_MAP: u8 = 128;
+/// The type of a text there.
+const TEXT_IN_MAP: u8 = 1;
 
 /// The column of a frequent attribute, by name.
 static FREQUENT: LazyLock<HashMap<&str, u8>> = LazyLock::new(|| {
@@ -36,26 +40,30 @@ pub(crate) struct Rows {
     trace_id: Fixed,
     span_id: Fixed,
     parent_id: Fixed,
-    service: Texts,
+    service: Words,
     name: Texts,
-    kind: Texts,
+    kind: Words,
     start: Ints,
     duration: Ints,
-    status: Texts,
+    status: Words,
     status_message: Texts,
-    resource: Texts,
-    scope: Texts,
+    resource: Words,
+    scope: Words,
     events: Texts,
     links: Texts,
     trace_state: Texts,
     flags: Ints,
     dropped: [Ints; 3],
-    shape: Texts,
+    shape: Words,
     texts: [Texts; TEXTS.len()],
     ints: [Ints; INTS.len()],
     doubles: [Doubles; DOUBLES.len()],
     keys: Lists,
     values: Lists,
+    /// The column of the attribute that stood in each place of the last span's list.
+    columns: Vec<(String, Option<u8>)>,
+    last_shape: Bytes,
+    new_shape: Vec<u8>,
     /// The resources and scopes that were written last, as text.
     resources: HashMap<*const Resource, (Arc<Resource>, Bytes, Bytes)>,
     scopes: HashMap<*const Scope, (Arc<Scope>, Bytes)>,
@@ -66,13 +74,14 @@ impl Rows {
         self.count
     }
 
-    pub(crate) fn push(&mut self, span: &Span) {
+    pub(crate) fn push(&mut self, span: &Packed, scanned: &Scanned<'_>) {
+        let row = self.count;
         self.count += 1;
-        self.trace_id.push_bytes(span.trace_id.as_bytes());
-        self.span_id.push_bytes(span.span_id.as_bytes());
-        let parent = span.parent_id.as_ref();
-        self.parent_id
-            .push_or_not(parent.map(|id| super::columns::fixed(id.as_bytes())));
+        self.trace_id.push(scanned.trace_id);
+        self.span_id.push(scanned.span_id);
+        if scanned.parent_id().is_some() {
+            self.parent_id.put(row, scanned.parent_id);
+        }
         let (_, resource, service) = self
             .resources
             .entry(Arc::as_ptr(&span.resource))
@@ -81,69 +90,87 @@ impl Rows {
                 let service = Bytes::copy_from_slice(span.service().as_bytes());
                 (Arc::clone(&span.resource), json.into(), service)
             });
-        self.service.push_shared(service);
-        self.resource.push_shared(resource);
+        self.service.push(service.clone().into());
+        self.resource.push(resource.clone().into());
         let (_, scope) = self.scopes.entry(Arc::as_ptr(&span.scope)).or_insert_with(|| {
             (
                 Arc::clone(&span.scope),
                 json::scope(&span.scope).to_string().into(),
             )
         });
-        self.scope.push_shared(scope);
-        self.name.push(span.name.as_bytes());
-        self.kind.push(kind_name(span.kind).as_bytes());
+        self.scope.push(scope.clone().into());
+        self.name.push(scanned.name.as_bytes());
+        self.kind.push(constant(kind_name(span.kind)));
         self.start.push(span.start.cast_signed());
         self.duration
             .push(span.end.wrapping_sub(span.start).cast_signed());
-        let (status, message) = match &span.status {
-            Status::Unset => ("unset", None),
-            Status::Ok => ("ok", None),
-            Status::Error(message) => ("error", Some(message.as_bytes())),
-        };
-        self.status.push(status.as_bytes());
-        self.status_message.push_or_not(message);
-        let events = (!span.events.is_empty()).then(|| json::events(&span.events).to_string());
-        self.events.push_or_not(events.as_deref().map(str::as_bytes));
-        let links = (!span.links.is_empty()).then(|| json::links(&span.links).to_string());
-        self.links.push_or_not(links.as_deref().map(str::as_bytes));
-        let state = (!span.trace_state.is_empty()).then_some(span.trace_state.as_bytes());
-        self.trace_state.push_or_not(state);
-        self.flags.push(span.flags.into());
-        let dropped = [span.dropped.attributes, span.dropped.events, span.dropped.links];
+        let (outcome, message) = scanned.status;
+        self.status.push(constant(outcome.name()));
+        if outcome == Outcome::Error {
+            self.status_message.put(row, message.as_bytes());
+        }
+        if scanned.has_more() {
+            self.more(row, &span.unpack());
+        }
+        if !scanned.trace_state.is_empty() {
+            self.trace_state.put(row, scanned.trace_state.as_bytes());
+        }
+        self.flags.push(scanned.flags.into());
+        let dropped = scanned.dropped();
+        let dropped = [dropped.attributes, dropped.events, dropped.links];
         for (column, count) in self.dropped.iter_mut().zip(dropped) {
             column.push(count.into());
         }
-        self.attributes(&span.attributes);
+        self.attributes(row, scanned);
     }
 
-    fn attributes(&mut self, attributes: &[Attribute]) {
-        let mut shape = Vec::with_capacity(attributes.len());
-        let mut texts = [None; TEXTS.len()];
-        let mut ints = [None; INTS.len()];
-        let mut doubles = [None; DOUBLES.len()];
+    fn more(&mut self, row: usize, span: &Span) {
+        if !span.events.is_empty() {
+            let events = json::events(&span.events).to_string();
+            self.events.put(row, events.as_bytes());
+        }
+        if !span.links.is_empty() {
+            let links = json::links(&span.links).to_string();
+            self.links.put(row, links.as_bytes());
+        }
+    }
+
+    fn attributes(&mut self, row: usize, scanned: &Scanned<'_>) {
+        self.new_shape.clear();
         let mut first = true;
-        for attribute in attributes {
-            let column = FREQUENT.get(attribute.key.as_str()).copied();
+        for (place, (key, said)) in scanned.attributes.iter().enumerate() {
+            let column = column(&mut self.columns, place, key);
             let placed = column.is_some_and(|column| {
                 let place = usize::from(column);
-                match &attribute.value {
-                    Value::String(text) => put(&mut texts, place, text.as_bytes()),
-                    Value::Int(number) => put(&mut ints, place.wrapping_sub(TEXTS.len()), *number),
-                    Value::Double(number) => put(
-                        &mut doubles,
-                        place.wrapping_sub(TEXTS.len() + INTS.len()),
-                        *number,
-                    ),
-                    _ => false,
+                match said {
+                    Said::Scalar(Scalar::Text(text)) => {
+                        let column = empty(&mut self.texts, place, |column| column.has(row));
+                        column.map(|column| column.put(row, text.as_bytes()))
+                    }
+                    Said::Scalar(Scalar::Int(number)) => {
+                        let place = place.wrapping_sub(TEXTS.len());
+                        let column = empty(&mut self.ints, place, |column| column.has(row));
+                        column.map(|column| column.put(row, *number))
+                    }
+                    Said::Scalar(Scalar::Double(number)) => {
+                        let place = place.wrapping_sub(TEXTS.len() + INTS.len());
+                        let column = empty(&mut self.doubles, place, |column| column.has(row));
+                        column.map(|column| column.put(row, *number))
+                    }
+                    _ => None,
                 }
+                .is_some()
             });
             if let Some(column) = column.filter(|_| placed) {
-                shape.push(column);
+                self.new_shape.push(column);
                 continue;
             }
-            let (tag, text) = map_value(&attribute.value);
-            shape.push(IN_MAP + tag);
-            self.keys.item(first, 2, Some(attribute.key.as_bytes()));
+            let (tag, text) = match said {
+                Said::Scalar(Scalar::Text(text)) => (TEXT_IN_MAP, Some(Cow::Borrowed(*text))),
+                said => map_value(&said.to_value()),
+            };
+            self.new_shape.push(IN_MAP + tag);
+            self.keys.item(first, 2, Some(key.as_bytes()));
             let there = 2 + i16::from(text.is_some());
             self.values.item(first, there, text.as_deref().map(str::as_bytes));
             first = false;
@@ -152,16 +179,10 @@ impl Rows {
             self.keys.empty();
             self.values.empty();
         }
-        for (column, text) in self.texts.iter_mut().zip(texts) {
-            column.push_or_not(text);
+        if self.last_shape != self.new_shape {
+            self.last_shape = Bytes::copy_from_slice(&self.new_shape);
         }
-        for (column, number) in self.ints.iter_mut().zip(ints) {
-            column.push_or_not(number);
-        }
-        for (column, number) in self.doubles.iter_mut().zip(doubles) {
-            column.push_or_not(number);
-        }
-        self.shape.push(&shape);
+        self.shape.push(self.last_shape.clone().into());
     }
 
     /// Writes all of them as a row group; none are left.
@@ -169,30 +190,30 @@ impl Rows {
         &mut self,
         group: &mut SerializedRowGroupWriter<'_, W>,
     ) -> Result<()> {
-        let mut writer = RowGroupWriter(group);
-        writer.values(&mut self.trace_id)?;
-        writer.values(&mut self.span_id)?;
-        writer.values(&mut self.parent_id)?;
-        writer.texts(&mut self.service)?;
-        writer.texts(&mut self.name)?;
-        writer.texts(&mut self.kind)?;
+        let mut writer = RowGroupWriter::new(group, self.count);
+        writer.blobs(&mut self.trace_id)?;
+        writer.blobs(&mut self.span_id)?;
+        writer.blobs(&mut self.parent_id)?;
+        writer.values(&mut self.service)?;
+        writer.blobs(&mut self.name)?;
+        writer.values(&mut self.kind)?;
         writer.values(&mut self.start)?;
         writer.values(&mut self.duration)?;
-        writer.texts(&mut self.status)?;
-        writer.texts(&mut self.status_message)?;
-        writer.texts(&mut self.resource)?;
-        writer.texts(&mut self.scope)?;
-        writer.texts(&mut self.events)?;
-        writer.texts(&mut self.links)?;
-        writer.texts(&mut self.trace_state)?;
+        writer.values(&mut self.status)?;
+        writer.blobs(&mut self.status_message)?;
+        writer.values(&mut self.resource)?;
+        writer.values(&mut self.scope)?;
+        writer.blobs(&mut self.events)?;
+        writer.blobs(&mut self.links)?;
+        writer.blobs(&mut self.trace_state)?;
         writer.values(&mut self.flags)?;
         self.dropped
             .iter_mut()
             .try_for_each(|column| writer.values(column))?;
-        writer.texts(&mut self.shape)?;
+        writer.values(&mut self.shape)?;
         self.texts
             .iter_mut()
-            .try_for_each(|column| writer.texts(column))?;
+            .try_for_each(|column| writer.blobs(column))?;
         self.ints
             .iter_mut()
             .try_for_each(|column| writer.values(column))?;
@@ -208,23 +229,39 @@ impl Rows {
     }
 }
 
-/// Fills an empty place. `false` if there is none.
-fn put<T>(places: &mut [Option<T>], place: usize, value: T) -> bool {
-    match places.get_mut(place) {
-        Some(empty @ None) => {
-            *empty = Some(value);
-            true
+/// The column of an attribute of that name, if it has one. Spans tend to say the same things in the same order, so what was
+/// found at that place of the list for the last span is looked at first.
+fn column(columns: &mut Vec<(String, Option<u8>)>, place: usize, key: &str) -> Option<u8> {
+    match columns.get_mut(place) {
+        Some((known, column)) if known == key => *column,
+        Some((known, column)) => {
+            known.replace_range(.., key);
+            *column = FREQUENT.get(key).copied();
+            *column
         }
-        _ => false,
+        None => {
+            let column = FREQUENT.get(key).copied();
+            columns.push((key.to_owned(), column));
+            column
+        }
     }
 }
 
+/// A column by its place, unless that is taken.
+fn empty<C>(columns: &mut [C], place: usize, taken: impl Fn(&C) -> bool) -> Option<&mut C> {
+    columns.get_mut(place).filter(|column| !taken(column))
+}
+
+fn constant(text: &'static str) -> ByteArray {
+    ByteArray::from(Bytes::from_static(text.as_bytes()))
+}
+
 /// A value as the map has it, with the number of its type.
-fn map_value(value: &Value) -> (u8, Option<std::borrow::Cow<'_, str>>) {
+fn map_value(value: &Value) -> (u8, Option<Cow<'static, str>>) {
     match value {
         Value::Empty => (0, None),
-        Value::String(text) => (1, Some(text.into())),
-        Value::Bool(flag) => (2, Some(if *flag { "true" } else { "false" }.into())),
+        Value::String(text) => (TEXT_IN_MAP, Some(text.clone().into())),
+        Value::Bool(flag) => (2, Some(flag.to_string().into())),
         Value::Int(number) => (3, Some(number.to_string().into())),
         Value::Double(number) => (4, Some(number.to_string().into())),
         Value::Bytes(bytes) => (5, Some(STANDARD.encode(bytes).into())),
@@ -235,7 +272,7 @@ fn map_value(value: &Value) -> (u8, Option<std::borrow::Cow<'_, str>>) {
 fn from_map(tag: u8, text: Option<&str>) -> Option<Value> {
     Some(match (tag, text) {
         (0, _) => Value::Empty,
-        (1, Some(text)) => Value::String(text.to_owned()),
+        (TEXT_IN_MAP, Some(text)) => Value::String(text.to_owned()),
         (2, Some(text)) => Value::Bool(text == "true"),
         (3, Some(text)) => Value::Int(text.parse().ok()?),
         (4, Some(text)) => Value::Double(text.parse().ok()?),

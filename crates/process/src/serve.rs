@@ -10,17 +10,25 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-/// Connections on one address. Further ones wait in the kernel's queue until one of these ends.
-pub const CONNECTIONS: usize = 4096;
 /// Requests at once on one HTTP/2 connection.
 const STREAMS: u32 = 128;
-/// How long a client may take to send a request's head, and to answer an HTTP/2 ping.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often an HTTP/2 client that says nothing is asked whether it is there.
+const PING: Duration = Duration::from_secs(10);
 /// How long open requests may take once the program has been asked to stop.
-pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// What clients may take of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once. Further ones wait in the kernel's queue until one of these ends.
+    pub connections: usize,
+    /// How long a client may take to send a request's head, and to answer an HTTP/2 ping.
+    pub patience: Duration,
+}
 
 /// Listens on `address`. On a machine without IPv6, `[::]` is `0.0.0.0`.
 ///
@@ -40,20 +48,22 @@ fn no_ipv6(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(97)
 }
 
-/// Serves until `stop` is true; then takes no more connections and gives open requests [`DRAIN_TIMEOUT`].
-pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
-    let mut server = Builder::new(TokioExecutor::new());
-    server
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT);
-    server
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS)
-        .keep_alive_interval(Some(HEAD_TIMEOUT))
-        .keep_alive_timeout(HEAD_TIMEOUT);
-    let connections = Arc::new(Semaphore::new(CONNECTIONS));
+/// Serves until `stop` is true; then takes no more connections and gives open requests 5 s.
+///
+/// `handshake` makes of a connection what is spoken over: itself, or TLS. It is asked in a task of the connection, so that
+/// a slow client holds up nobody else. `None` ends the connection, and it has said why.
+pub async fn serve<H, S>(
+    listener: TcpListener,
+    limits: Limits,
+    handshake: impl Fn(TcpStream) -> H,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+) where
+    H: Future<Output = Option<S>> + Send + 'static,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let server = builder(limits);
+    let connections = Arc::new(Semaphore::new(limits.connections));
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {
@@ -63,36 +73,49 @@ pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Recei
         let Some((stream, permit)) = accepted else {
             continue;
         };
+        let handshake = handshake(stream);
         let service = TowerToHyperService::new(router.clone());
-        let connection = server
-            .serve_connection(TokioIo::new(stream), service)
-            .into_owned();
-        let watched = graceful.watch(connection);
+        let (server, watcher) = (server.clone(), graceful.watcher());
         tokio::spawn(async move {
-            if let Err(error) = watched.await {
-                tracing::debug!(%error, "connection ended");
+            if let Some(stream) = handshake.await {
+                let connection = server.serve_connection(TokioIo::new(stream), service);
+                if let Err(error) = watcher.watch(connection.into_owned()).await {
+                    tracing::debug!(%error, "connection ended");
+                }
             }
             drop(permit);
         });
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown())
-        .await
-        .is_err()
-    {
+    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
         tracing::warn!(
             "requests were still open after {} s and were cut off",
-            DRAIN_TIMEOUT.as_secs()
+            DRAIN.as_secs()
         );
     }
 }
 
-/// The next connection, once there is room for one. `None` if accepting failed, after a moment in which whatever
-/// the kernel is short of may come back.
+fn builder(limits: Limits) -> Builder<TokioExecutor> {
+    let mut server = Builder::new(TokioExecutor::new());
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.patience);
+    server
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .keep_alive_interval(Some(PING))
+        .keep_alive_timeout(limits.patience);
+    server
+}
+
+/// The next connection, once there is room for one. `None` if accepting failed, after a moment in which whatever the
+/// kernel is short of may come back.
 async fn accept(
     listener: &TcpListener,
     connections: &Arc<Semaphore>,
-) -> Option<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
     let permit = Arc::clone(connections).acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, _)) => {
@@ -111,8 +134,6 @@ async fn accept(
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpStream;
-
     use super::*;
 
     #[tokio::test]

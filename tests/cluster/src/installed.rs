@@ -1,0 +1,125 @@
+//! meshtrace as it is installed in the cluster of the tests.
+#![allow(
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "for tests, which fail by it"
+)]
+
+use serde_json::Value;
+
+use crate::admin::{Namespace, PATIENCE, attempt, eventually, tell};
+
+/// The release and its namespace.
+pub const NAME: &str = "meshtrace";
+
+/// Installs it, or brings an installation back to what it is with these values (`key=value`, separated by spaces).
+#[track_caller]
+pub fn with(values: &str) -> Namespace {
+    // deleted with the release, so that the next one begins with nothing
+    let kept = "collector.storage.whenDeleted=Delete operator.replicas=1 crds.keep=false";
+    let values = kept.split(' ').chain(values.split_whitespace());
+    let values: Vec<&str> = values.flat_map(|value| ["--set", value]).collect();
+    let patience = format!("{}s", PATIENCE.as_secs());
+    let install = [
+        "upgrade",
+        "--install",
+        NAME,
+        "charts/meshtrace",
+        "--namespace",
+        NAME,
+    ];
+    let wait = ["--create-namespace", "--wait", "--timeout", &patience];
+    let arguments = [&install[..], &wait, &values].concat();
+    let installed = Namespace(NAME.to_owned());
+    if let Err(error) = attempt("helm", &arguments, "") {
+        panic!("{error}\n{}", installed.state());
+    }
+    // a test before may have scaled it, which helm takes for somebody else's wish
+    tell(&format!(
+        "kubectl --namespace {NAME} scale --replicas 1 deployment/meshtrace-operator"
+    ));
+    tell(&format!(
+        "kubectl --namespace {NAME} scale --replicas 1 statefulset/meshtrace-collector"
+    ));
+    installed.rolled_out("deployment/meshtrace-operator");
+    installed.rolled_out("statefulset/meshtrace-collector");
+    eventually("the webhook to be trusted", || {
+        let webhook = crate::admin::get("mutatingwebhookconfiguration meshtrace-operator");
+        let all = webhook["webhooks"].as_array().cloned().unwrap_or_default();
+        let trusted = |one: &Value| !one["clientConfig"]["caBundle"].is_null();
+        if !all.is_empty() && all.iter().all(trusted) {
+            return Ok(());
+        }
+        Err("not every webhook has the operator's certificate".to_owned())
+    });
+    installed
+}
+
+/// What the collector answers, asked through the API server, so from anywhere.
+///
+/// # Errors
+/// It does not answer, or not in JSON.
+pub fn collector(path: &str) -> Result<Value, String> {
+    let service = "/api/v1/namespaces/meshtrace/services/meshtrace-collector:16686/proxy";
+    let text = attempt("kubectl", &["get", "--raw", &format!("{service}{path}")], "")?;
+    serde_json::from_str(&text).map_err(|error| format!("{path}: {error}: {text}"))
+}
+
+/// The spans of the latest traces that a service takes part in, by trace.
+///
+/// # Errors
+/// The collector does not answer.
+pub fn traces(service: &str) -> Result<Vec<Vec<Span>>, String> {
+    let answer = collector(&format!("/api/traces?service={service}&limit=200"))?;
+    let traces = answer["data"].as_array().cloned().unwrap_or_default();
+    Ok(traces.iter().map(spans).collect())
+}
+
+/// A span, as far as tests look at it.
+#[derive(Clone, Debug)]
+pub struct Span {
+    /// The service that it belongs to.
+    pub service: String,
+    /// What the service did.
+    pub name: String,
+    /// Its own id.
+    pub id: String,
+    /// Its parent's id, where it has one.
+    pub parent: Option<String>,
+    /// Its attributes and its process's.
+    pub tags: Vec<(String, String)>,
+}
+
+impl Span {
+    /// The value of an attribute.
+    #[must_use]
+    pub fn tag(&self, key: &str) -> Option<&str> {
+        let found = self.tags.iter().find(|(name, _)| name == key);
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+/// The spans of a trace as Jaeger's API writes it.
+fn spans(trace: &Value) -> Vec<Span> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let tags = |of: &Value| {
+        let all = of["tags"].as_array().cloned().unwrap_or_default();
+        all.into_iter()
+            .map(|tag| (text(&tag["key"]), text(&tag["value"])))
+            .collect::<Vec<_>>()
+    };
+    let all = trace["spans"].as_array().cloned().unwrap_or_default();
+    all.iter()
+        .map(|span| {
+            let process = &trace["processes"][text(&span["processID"])];
+            let references = span["references"].as_array().cloned().unwrap_or_default();
+            Span {
+                service: text(&process["serviceName"]),
+                name: text(&span["operationName"]),
+                id: text(&span["spanID"]),
+                parent: references.first().map(|reference| text(&reference["spanID"])),
+                tags: [tags(span), tags(process)].concat(),
+            }
+        })
+        .collect()
+}
