@@ -85,7 +85,9 @@ pub(super) fn site(operator: Option<&Value>, namespace: &str, kubernetes: Option
         operator: said("MESHTRACE_OPERATOR_SETTINGS_URL").filter(|url| !url.is_empty()),
         native_sidecars: kubernetes.is_none_or(has_native_sidecars),
         own_namespace: namespace.to_owned(),
-        version: operator.and_then(version).unwrap_or_else(|| usual.version.clone()),
+        version: operator
+            .and_then(version)
+            .unwrap_or_else(|| usual.version.clone()),
         ..usual
     }
 }
