@@ -7,7 +7,8 @@ use cluster::admin::{Own, attempt, repository};
 use cluster::installed;
 
 /// Namespaces in which everything is tried out without being made. Nothing in them may need more than `restricted` allows.
-const RESTRICTED: &str = "pod-security.kubernetes.io/enforce=restricted pod-security.kubernetes.io/warn=restricted";
+const RESTRICTED: &str =
+    "pod-security.kubernetes.io/enforce=restricted pod-security.kubernetes.io/warn=restricted";
 
 /// Has the API server check and default these documents as if they were applied. A warning counts as a refusal.
 fn try_out(what: &str, manifest: &str) {

@@ -9,7 +9,7 @@
 
 use std::time::Instant;
 
-use cluster::admin::{Namespace, apply, attempt, eventually, get, is_injected};
+use cluster::admin::{Own, apply, attempt, eventually, get, is_injected};
 use cluster::installed;
 
 const PODS: &str = "policy-live";
@@ -38,7 +38,7 @@ fn refusal(spec: &str) -> String {
 fn a_policy_that_makes_no_sense_is_refused_with_what_is_allowed_and_one_that_does_reaches_a_running_sidecar()
 {
     let _meshtrace = installed::with("");
-    let pods = Namespace::new(PODS, "pod-security.kubernetes.io/enforce=privileged");
+    let pods = Own::new(PODS, "pod-security.kubernetes.io/enforce=privileged");
     for (spec, sentence) in [
         ("{selector: {matchLabels: {a: b}}}", "says nothing"),
         ("{sampling: '2'}", "has to be a share, as a text"),
