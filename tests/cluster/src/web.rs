@@ -53,14 +53,9 @@ pub fn python(arguments: &[&str]) -> Value {
 #[track_caller]
 pub fn serve(namespace: &Namespace, replicas: u32, annotations: &Value) {
     let mut container = python(&["-m", "http.server", "8080", "--directory", "/bank"]);
-    if let Some(container) = container.as_object_mut() {
-        let ready = json!({"httpGet": {"path": "/service.py", "port": 8080}, "periodSeconds": 1});
-        container.insert("readinessProbe".to_owned(), ready);
-        container.insert(
-            "lifecycle".to_owned(),
-            json!({"preStop": {"sleep": {"seconds": 15}}}),
-        );
-    }
+    container["readinessProbe"] =
+        json!({"httpGet": {"path": "/service.py", "port": 8080}, "periodSeconds": 1});
+    container["lifecycle"] = json!({"preStop": {"sleep": {"seconds": 15}}});
     let labels = json!({"app": "web"});
     let manifest = json!({"apiVersion": "v1", "kind": "List", "items": [
         {
@@ -96,11 +91,17 @@ impl<'n> Caller<'n> {
     #[must_use]
     #[track_caller]
     pub fn begin(namespace: &'n Namespace) -> Self {
+        let mut container = python(&["-c", CALLER]);
+        container["volumeMounts"] = json!([{"name": "tmp", "mountPath": "/tmp"}]);
         let pod = json!({
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {"name": "caller", "annotations": {"meshtrace.io/inject": "true"}},
-            "spec": {"restartPolicy": "Never", "containers": [python(&["-c", CALLER])]},
+            "spec": {
+                "restartPolicy": "Never",
+                "containers": [container],
+                "volumes": [{"name": "tmp", "emptyDir": {}}],
+            },
         });
         apply(namespace.name(), &pod.to_string());
         let caller = Self(namespace);
