@@ -67,8 +67,11 @@ fn the_sidecars_guide_has_every_setting_and_its_variable() {
         let (key, variable) = (&row[0], &row[1]);
         let other = match key.as_str() {
             "resource" => "a=b",
-            "collector" => "http://collector:4317",
+            "collector" | "operator" => "http://elsewhere:4317",
             "mode" => "passthrough",
+            "edge" => "true",
+            "redact_query" => "false",
+            "log" => "warn",
             "propagate_inferred" => "exact",
             "request_id" => "create",
             "process_owner" => "off",
