@@ -2,8 +2,9 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use process::logs::Logs;
 use rand::SeedableRng;
 use rand::rngs::{SmallRng, SysRng};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, lookup_host};
-use tokio::runtime::Runtime;
+use tokio::runtime::{LocalOptions, LocalRuntime, Runtime};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -235,37 +236,63 @@ fn start_workers(pod: &Arc<Pod>, stop: &watch::Receiver<bool>) -> Result<Vec<Joi
     }
     let mut workers = Vec::new();
     for number in 0..pod.settings.workers {
-        let recorder = Arc::new(Recorder::new(Arc::clone(pod))?);
-        let runtime = runtime("a worker")?;
-        let mut stop = stop.clone();
+        let mut listeners = Vec::new();
         for (direction, listener, socket) in &bound {
             let socket = socket.try_clone().map_err(system("a listener"))?;
-            let _in_runtime = runtime.enter();
-            let socket = TcpListener::from_std(socket).map_err(system("a listener"))?;
-            drop(runtime.spawn(accept(socket, *direction, *listener, Arc::clone(&recorder))));
+            listeners.push((*direction, *listener, socket));
         }
-        let run = move || {
-            // the other end goes away only with the process
-            let _stop_or_gone = runtime.block_on(stop.wait_for(|stop| *stop));
+        let (pod, mut stop) = (Arc::clone(pod), stop.clone());
+        let (failed, failure) = mpsc::channel();
+        let run = move || match worker(&pod, listeners) {
+            Ok(runtime) => {
+                drop(failed);
+                // the other end goes away only with the process
+                let _stop_or_gone = runtime.block_on(stop.wait_for(|stop| *stop));
+            }
+            Err(error) => {
+                let _nobody_waits_any_more = failed.send(error);
+            }
         };
         let thread = std::thread::Builder::new()
             .name(format!("worker-{number}"))
             .spawn(run);
         workers.push(thread.map_err(system("a worker"))?);
+        if let Ok(error) = failure.recv() {
+            return Err(error);
+        }
     }
     Ok(workers)
 }
 
-async fn accept(socket: TcpListener, direction: Direction, listener: Listener, recorder: Arc<Recorder>) {
+/// What a worker's thread runs. It is made there, because nothing of it can go to another one: that is why its
+/// connections need no locks for what they share.
+fn worker(
+    pod: &Arc<Pod>,
+    listeners: Vec<(Direction, Listener, std::net::TcpListener)>,
+) -> Result<LocalRuntime, RunError> {
+    let recorder = Rc::new(Recorder::new(Arc::clone(pod))?);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())
+        .map_err(system("a worker"))?;
+    for (direction, listener, socket) in listeners {
+        let _in_runtime = runtime.enter();
+        let socket = TcpListener::from_std(socket).map_err(system("a listener"))?;
+        drop(runtime.spawn_local(accept(socket, direction, listener, Rc::clone(&recorder))));
+    }
+    Ok(runtime)
+}
+
+async fn accept(socket: TcpListener, direction: Direction, listener: Listener, recorder: Rc<Recorder>) {
     loop {
         match socket.accept().await {
             Ok((stream, from)) => {
-                drop(tokio::spawn(connection::serve(
+                drop(tokio::task::spawn_local(connection::serve(
                     stream,
                     from,
                     direction,
                     listener,
-                    Arc::clone(&recorder),
+                    Rc::clone(&recorder),
                 )));
             }
             Err(error) => {

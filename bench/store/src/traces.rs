@@ -21,7 +21,7 @@ pub(crate) struct Shop {
     /// Nanoseconds between two traces.
     pace: u64,
     batches: Vec<(usize, Vec<u8>)>,
-    buffer: Vec<u8>,
+    span: SpanEncoder,
     seen: Vec<Sample>,
     traces: u64,
 }
@@ -98,7 +98,7 @@ impl Shop {
             now: start,
             pace: end.saturating_sub(start) / traces.max(1),
             batches: (0..SERVICES).map(|_| (0, Vec::new())).collect(),
-            buffer: Vec::new(),
+            span: SpanEncoder::default(),
             seen: Vec::new(),
             traces: 0,
         }
@@ -154,7 +154,8 @@ impl Shop {
         *request = format!("{:016x}", self.random.next());
         let failed = self.random.below(100) == 0;
         let server = depth.is_multiple_of(2);
-        let mut span = SpanEncoder::new(std::mem::take(&mut self.buffer));
+        let mut span = std::mem::take(&mut self.span);
+        span.clear();
         let context = SpanContext {
             trace_id: trace,
             span_id: id,
@@ -196,8 +197,7 @@ impl Shop {
             span.error("upstream failed");
         }
         self.add(number, &span, send);
-        self.buffer = span.into_buffer();
-        self.buffer.clear();
+        self.span = span;
         let calls = match (server, depth) {
             (false, _) => 1,
             (true, 0) => 2 + self.random.below(2),

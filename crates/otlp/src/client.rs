@@ -1,18 +1,24 @@
 //! Sending batches of encoded spans by OTLP/gRPC.
 //!
-//! The request is already protobuf when it comes here, so gRPC only frames it.
+//! The request is already protobuf when it comes here, so gRPC only frames it, and nothing copies it on its way to the
+//! socket's buffer.
 
+use std::convert::Infallible;
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::Uri;
 use http::uri::PathAndQuery;
+use http_body::{Body, Frame};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tonic::codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
+use tower::ServiceExt;
 
 use crate::encode::Sender;
 use crate::gather::Gather;
@@ -92,15 +98,21 @@ impl Client {
     /// # Errors
     /// The batch as a whole was not taken, for now or for good (OTLP specification, "Failures").
     pub async fn export(&self, spans: Bytes) -> Result<u64, ExportError> {
-        let head = Bytes::from(self.sender.head(&spans));
-        let bytes = FRAME_HEAD + head.len() + spans.len();
-        let mut request = Request::new(Batch { head, spans });
+        let mut request = Request::new(());
         request.set_timeout(self.timeout);
-        let mut grpc = tonic::client::Grpc::new(self.channel.clone());
+        let message = Message::new(&self.sender.head(&spans), spans);
+        // tonic would copy the message into a body of its own
+        let channel = self
+            .channel
+            .clone()
+            .map_request(move |request: http::Request<_>| {
+                request.map(|_: tonic::body::Body| tonic::body::Body::new(message.clone()))
+            });
+        let mut grpc = tonic::client::Grpc::new(channel);
         grpc.ready()
             .await
             .map_err(|error| ExportError::Retryable(sources(&error)))?;
-        let call = grpc.unary(request, PathAndQuery::from_static(EXPORT), RawCodec { bytes });
+        let call = grpc.unary(request, PathAndQuery::from_static(EXPORT), Answers);
         let response = call.await.map_err(|status| classify(&status))?.into_inner();
         Ok(response
             .partial_success
@@ -156,19 +168,44 @@ struct PartialSuccess {
     rejected_spans: i64,
 }
 
-struct Batch {
-    head: Bytes,
-    spans: Bytes,
+/// A gRPC message in two pieces: its frame's head with the request's, and the spans.
+#[derive(Clone)]
+struct Message(std::array::IntoIter<Bytes, 2>);
+
+impl Message {
+    fn new(head: &[u8], spans: Bytes) -> Self {
+        let length = head.len() + spans.len();
+        let mut first = BytesMut::with_capacity(FRAME_HEAD + head.len());
+        first.put_u8(0);
+        // the queue's bound, far below, is what a batch may hold
+        first.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
+        first.extend_from_slice(head);
+        Self([first.freeze(), spans].into_iter())
+    }
 }
 
-/// Frames one request of so many bytes.
+impl Body for Message {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.next().map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.len() == 0
+    }
+}
+
+/// Reads the collector's answers. What is sent to it is a [`Message`].
 #[derive(Clone, Copy)]
-struct RawCodec {
-    bytes: usize,
-}
+struct Answers;
 
-impl Codec for RawCodec {
-    type Encode = Batch;
+impl Codec for Answers {
+    type Encode = ();
     type Decode = ExportResponse;
     type Encoder = Self;
     type Decoder = Self;
@@ -182,23 +219,16 @@ impl Codec for RawCodec {
     }
 }
 
-impl Encoder for RawCodec {
-    type Item = Batch;
+impl Encoder for Answers {
+    type Item = ();
     type Error = Status;
 
-    fn encode(&mut self, batch: Batch, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        out.put(batch.head);
-        out.put(batch.spans);
+    fn encode(&mut self, (): (), _: &mut EncodeBuf<'_>) -> Result<(), Status> {
         Ok(())
-    }
-
-    /// A buffer that is large enough at once need not be copied while it grows.
-    fn buffer_settings(&self) -> BufferSettings {
-        BufferSettings::new(self.bytes, self.bytes)
     }
 }
 
-impl Decoder for RawCodec {
+impl Decoder for Answers {
     type Item = ExportResponse;
     type Error = Status;
 

@@ -21,20 +21,14 @@ pub struct SpanEncoder {
 }
 
 impl SpanEncoder {
-    /// Writes into `buffer`, which is emptied: buffers are reused.
-    pub fn new(mut buffer: Vec<u8>) -> Self {
-        buffer.clear();
-        Self { buffer }
+    /// Forgets what has been written and keeps the memory, for another span.
+    pub fn clear(&mut self) {
+        self.buffer.clear();
     }
 
     /// What has been written.
     pub fn as_bytes(&self) -> &[u8] {
         &self.buffer
-    }
-
-    /// Gives the buffer back.
-    pub fn into_buffer(self) -> Vec<u8> {
-        self.buffer
     }
 
     /// The span's identity and its parent's. `remote` says whether the parent is known to live in another process.

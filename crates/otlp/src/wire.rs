@@ -28,7 +28,8 @@ pub(crate) const fn head(field: u8) -> u8 {
     field << 3 | Wire::Bytes as u8
 }
 
-#[inline]
+/// Ids and words of ours are most of what is written: their lengths are known where this is called.
+#[inline(always)]
 pub(crate) fn bytes(out: &mut Vec<u8>, field: u8, value: &[u8]) {
     match u8::try_from(value.len()) {
         Ok(length @ ..0x80) => out.extend_from_slice(&[head(field), length]),

@@ -434,7 +434,7 @@ fn what_a_sidecar_encodes_is_read_as_it_was_meant() {
         span_id: ::span::SpanId::from_u64(8).unwrap(),
         flags: ::span::TraceFlags::SAMPLED,
     };
-    let mut encoder = encode::SpanEncoder::new(Vec::new());
+    let mut encoder = encode::SpanEncoder::default();
     encoder.context(&context, ::span::SpanId::from_u64(9), true);
     encoder.name("GET /accounts/{id}");
     encoder.kind(Kind::Client);

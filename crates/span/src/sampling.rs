@@ -14,33 +14,46 @@ const RANDOMNESS: u64 = 1 << 56;
 /// right-most 56 bits of its id, as a number, reach the rejection threshold `(1 - ratio) * 2^56`. Every process that
 /// is given the same ratio keeps the same traces, and one with a higher ratio keeps those and more.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Ratio(f64);
+pub struct Ratio {
+    share: f64,
+    /// As many of the 2^56 values are rejected. A share too small for that many is none at all.
+    threshold: u64,
+}
 
 impl Ratio {
     /// Every trace.
-    pub const ALL: Self = Self(1.0);
+    pub const ALL: Self = Self {
+        share: 1.0,
+        threshold: 0,
+    };
     /// No trace.
-    pub const NONE: Self = Self(0.0);
+    pub const NONE: Self = Self {
+        share: 0.0,
+        threshold: RANDOMNESS,
+    };
 
     /// From a share. `None` unless it is between 0 and 1, both included.
     pub fn new(share: f64) -> Option<Self> {
-        (0.0..=1.0).contains(&share).then_some(Self(share))
+        (0.0..=1.0).contains(&share).then(|| Self {
+            share,
+            threshold: ((1.0 - share) * RANDOMNESS as f64).round() as u64,
+        })
     }
 
     /// The share, 0 to 1.
     pub fn share(self) -> f64 {
-        self.0
+        self.share
     }
 
     /// Whether a trace is among the kept ones.
     pub fn keeps(self, trace_id: &TraceId) -> bool {
-        trace_id.low() % RANDOMNESS >= self.threshold()
+        trace_id.low() % RANDOMNESS >= self.threshold
     }
 
     /// A trace id made from a random one, about which the decision is `keep`. Where there is none (every trace is kept,
     /// or none), the same.
     pub fn redrawn(self, trace_id: TraceId, keep: bool) -> TraceId {
-        let threshold = self.threshold();
+        let threshold = self.threshold;
         let (from, values) = if keep {
             (threshold, RANDOMNESS - threshold)
         } else {
@@ -52,11 +65,6 @@ impl Ratio {
         }
         let after = u128::from(from) + ((before * u128::from(values)) >> 56);
         TraceId::from_random(trace_id.as_u128() - before + after)
-    }
-
-    /// As many of the 2^56 values are rejected. A share too small for that many is none at all.
-    fn threshold(self) -> u64 {
-        ((1.0 - self.0) * RANDOMNESS as f64).round() as u64
     }
 }
 
@@ -84,7 +92,7 @@ impl FromStr for Ratio {
 impl fmt::Display for Ratio {
     /// As a number from 0 to 1.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
+        fmt::Display::fmt(&self.share, f)
     }
 }
 

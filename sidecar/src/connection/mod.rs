@@ -8,7 +8,7 @@ mod watch;
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Instant, SystemTime};
 
@@ -34,7 +34,7 @@ pub async fn serve(
     from: SocketAddr,
     direction: Direction,
     listener: Listener,
-    recorder: Arc<Recorder>,
+    recorder: Rc<Recorder>,
 ) {
     let metrics = &recorder.pod().metrics;
     metrics.connections_open.inc();
@@ -49,7 +49,7 @@ async fn pass_on(
     from: SocketAddr,
     direction: Direction,
     listener: Listener,
-    recorder: &Arc<Recorder>,
+    recorder: &Rc<Recorder>,
 ) -> Result<(), Refusal> {
     let settings = &recorder.pod().settings;
     let began = (SystemTime::now(), Instant::now());
@@ -82,7 +82,7 @@ async fn pass_on(
     } else {
         destination
     };
-    let mut observed = Observed::new(Arc::clone(recorder), direction, peer);
+    let mut observed = Observed::new(Rc::clone(recorder), direction, peer);
     observed.held_as(|| match direction {
         Direction::Inbound => Ok((ends.server.peer_addr()?, ends.server.local_addr()?)),
         // where it was going, not where it was redirected to

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::time::{ClockId, clock_gettime};
+use nix::time::{ClockId, clock_gettime};
 
 /// How long the two clocks are taken to run alike before they are compared again, in nanoseconds.
 const TRUSTED: u64 = 1_000_000_000;
@@ -17,8 +17,10 @@ pub(super) struct Moment(u64);
 impl Moment {
     #[inline]
     pub(super) fn now() -> Self {
-        let time = clock_gettime(ClockId::Monotonic);
-        Self(time.tv_sec.cast_unsigned() * 1_000_000_000 + time.tv_nsec.cast_unsigned())
+        // a kernel without this clock does not run
+        clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Self(0), |time| {
+            Self(time.tv_sec().cast_unsigned() * 1_000_000_000 + time.tv_nsec().cast_unsigned())
+        })
     }
 
     /// Nanoseconds since `earlier`; none if that is later.

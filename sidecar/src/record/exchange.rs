@@ -5,6 +5,7 @@
 //! gRPC (release candidate, `rpc.system.name`).
 
 use std::ops::Range;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use super::clock::Moment;
 use super::lineage::{Lineage, Link};
 use super::open::OpenRequest;
 use super::redact::{self, REDACTED, Target};
-use super::{Observed, REQUEST_ID, Recorder, kind};
+use super::{Observed, Pod, REQUEST_ID, Recorder};
 use crate::config::Live;
 use crate::grpc;
 use crate::metrics::{Direction, Unrecorded};
@@ -41,7 +42,8 @@ pub(super) struct Before<'a> {
 
 /// A request that is being recorded.
 pub struct Recorded {
-    recorder: Arc<Recorder>,
+    /// Who is told when it ends. `None` once it has: its memory waits for another request then.
+    recorder: Option<Rc<Recorder>>,
     /// Those that held when it began.
     settings: Arc<Live>,
     direction: Direction,
@@ -51,8 +53,9 @@ pub struct Recorded {
     start: u64,
     /// What the search for causes knows it by.
     part: Part,
-    /// The span, if there is to be one.
-    span: Option<SpanEncoder>,
+    /// The span, if there is to be one. Otherwise only memory.
+    span: SpanEncoder,
+    recording: bool,
     method: &'static str,
     /// Where the path stands in the span's bytes.
     path: Range<usize>,
@@ -64,7 +67,6 @@ pub struct Recorded {
     response_bytes: u64,
     /// From the client, and from the server.
     messages: [u64; 2],
-    ended: bool,
 }
 
 impl Recorded {
@@ -75,32 +77,47 @@ impl Recorded {
         lineage: Lineage,
         before: Before<'_>,
         part: Part,
-    ) -> Self {
-        let pod = &observed.recorder.pod;
+    ) -> Box<Self> {
+        let recorder = &observed.recorder;
+        let pod = &recorder.pod;
         pod.metrics.begun(lineage.link);
+        let (start, mut spare) = recorder.open(observed.read);
+        let span = spare.as_mut().map(|spare| std::mem::take(&mut spare.span));
+        let mut span = span.unwrap_or_default();
+        span.clear();
         let recording = pod.records(&lineage.context);
-        let (start, span) = observed.recorder.open(observed.read, recording);
-        let mut recorded = Self {
-            recorder: Arc::clone(&observed.recorder),
-            settings: Arc::clone(observed.live()),
+        let settings = observed.live();
+        let probe = observed.direction == Direction::Inbound && known.is_probe(&settings.probe_paths);
+        let fresh = Self {
+            recorder: Some(Rc::clone(recorder)),
+            settings: Arc::clone(settings),
             direction: observed.direction,
             lineage,
             began: observed.read,
             start,
             part,
             span,
+            recording,
             method: known.method,
             path: 0..0,
-            probe: observed.direction == Direction::Inbound && known.is_probe(&observed.live().probe_paths),
+            probe,
             grpc: known.grpc,
             status: None,
             grpc_status: None,
             request_bytes: 0,
             response_bytes: 0,
             messages: [0; 2],
-            ended: false,
         };
-        recorded.describe(observed, head, known, before);
+        let mut recorded = match spare {
+            Some(mut spare) => {
+                *spare = fresh;
+                spare
+            }
+            None => Box::new(fresh),
+        };
+        if recording {
+            recorded.describe(observed, head, known, before);
+        }
         recorded
     }
 
@@ -112,7 +129,7 @@ impl Recorded {
         known: &Known<'_>,
         before: Before<'_>,
     ) {
-        let Some(span) = &mut self.span else { return };
+        let span = &mut self.span;
         let settings = &self.settings;
         let target = &known.target;
         let query = target
@@ -163,53 +180,49 @@ impl Recorded {
         );
     }
 
-    /// Ends the span, once. `end` is `None` when the connection went away under the request.
-    fn finish(&mut self, end: Option<End>) {
-        if std::mem::replace(&mut self.ended, true) {
-            return;
-        }
+    /// Ends the span. `end` is `None` when the connection went away under the request.
+    fn finish(&mut self, recorder: &Recorder, end: Option<End>) {
         let part = std::mem::replace(&mut self.part, Part::Nothing);
-        let span = self.span.take();
-        let pod = &self.recorder.pod;
+        let pod = &recorder.pod;
         let now = Moment::now();
         let took = now.since(self.began);
         if let Some(causes) = &pod.causes {
             causes.ended(now, part);
         }
-        self.recorder
-            .tally
-            .request(self.direction, end, self.status, took);
+        recorder.tally.request(self.direction, end, self.status, took);
         let succeeded = matches!(end, Some(End::Complete)) && self.status.is_some_and(|status| status < 400);
-        let Some(mut span) = span else {
+        if !self.recording {
             let sampled = self.lineage.context.flags.is_sampled();
             return pod.metrics.unrecorded(if sampled {
                 Unrecorded::NoCollector
             } else {
                 Unrecorded::NotSampled
             });
-        };
-        if self.probe && succeeded && self.grpc_status.is_none_or(|status| status == 0) {
-            pod.metrics.unrecorded(Unrecorded::Probe);
-            return self.recorder.discard(span);
         }
-        span.times(self.start, self.start.saturating_add(took));
-        self.conclude(&mut span, end, succeeded);
+        if self.probe && succeeded && self.grpc_status.is_none_or(|status| status == 0) {
+            return pod.metrics.unrecorded(Unrecorded::Probe);
+        }
+        self.span.times(self.start, self.start.saturating_add(took));
+        self.conclude(pod, end, succeeded);
         match &pod.causes {
             Some(causes) if self.lineage.link == Link::Provisional => {
+                let span = std::mem::take(&mut self.span);
                 if let Some(free) = causes.hold(self.lineage.context, span) {
                     pod.set_free(free);
                 }
             }
             _ => {
-                self.lineage.write(&mut span);
-                self.recorder.export(span);
+                self.lineage.write(&mut self.span);
+                pod.export(&self.span);
             }
         }
     }
 
     /// What is known only now, but for its parent.
-    fn conclude(&self, span: &mut SpanEncoder, end: Option<End>, succeeded: bool) {
-        self.name(span, succeeded);
+    fn conclude(&mut self, pod: &Pod, end: Option<End>, succeeded: bool) {
+        self.name(pod, succeeded);
+        let error = self.error(end);
+        let span = &mut self.span;
         if let Some(status) = self.status.filter(|_| !self.grpc) {
             span.int("http.response.status_code", i64::from(status));
         }
@@ -230,16 +243,17 @@ impl Recorded {
         if !matches!(end, Some(End::Complete)) {
             span.word("meshtrace.end", end.map_or("cancelled", End::name));
         }
-        if let Some(error) = self.error(end) {
+        if let Some(error) = error {
             span.word("error.type", &error);
             span.error("");
         }
-        span.kind(kind(self.direction));
     }
 
     /// The name, from a bounded set: the gRPC method, or the HTTP method with its route, or less.
-    fn name(&self, span: &mut SpanEncoder, succeeded: bool) {
-        let mut routes = self.recorder.pod.routes();
+    fn name(&mut self, pod: &Pod, succeeded: bool) {
+        let method = self.method_name();
+        let span = &mut self.span;
+        let mut routes = pod.routes();
         let path = span.written(self.path.clone());
         if self.grpc {
             let known = succeeded && self.grpc_status != Some(grpc::UNIMPLEMENTED);
@@ -247,7 +261,6 @@ impl Recorded {
             span.name(method);
             return;
         }
-        let method = self.method_name();
         match routes.of(self.method, path, succeeded) {
             Some(route) => {
                 span.name_of(method, route);
@@ -268,6 +281,10 @@ impl Recorded {
         } else {
             self.method
         }
+    }
+
+    fn pod(&self) -> Option<&Pod> {
+        Some(&self.recorder.as_ref()?.pod)
     }
 
     /// When it began.
@@ -296,15 +313,18 @@ impl Recorded {
     /// The gRPC method as the client wrote it, or the HTTP method with its route, if that is a known one or the server
     /// has begun to answer well. Without a span there is no path to tell it from.
     fn name_so_far(&self) -> String {
-        let path = self.span.as_ref().map(|span| span.written(self.path.clone()));
+        let path = self.recording.then(|| self.span.written(self.path.clone()));
         if self.grpc {
             let method = path.map_or("grpc".into(), String::from_utf8_lossy);
             return method.chars().take(GRPC_METHOD_MAX).collect();
         }
         let method = self.method_name();
         let answered = self.status.is_some_and(|status| status < 400);
-        let mut routes = self.recorder.pod.routes();
-        match path.and_then(|path| routes.of(self.method, path, answered)) {
+        let route = |recorder: &Recorder| {
+            let mut routes = recorder.pod.routes();
+            routes.of(self.method, path?, answered).map(str::to_owned)
+        };
+        match self.recorder.as_deref().and_then(route) {
             Some(route) => format!("{method} {route}"),
             None => method.to_owned(),
         }
@@ -336,7 +356,7 @@ impl Exchange for Box<Recorded> {
     }
 
     fn request_end(&mut self) {
-        if let Some(causes) = &self.recorder.pod.causes {
+        if let Some(causes) = self.pod().and_then(|pod| pod.causes.as_ref()) {
             causes.body_complete(&self.part);
         }
     }
@@ -347,16 +367,13 @@ impl Exchange for Box<Recorded> {
             return;
         }
         self.status = Some(status);
-        if let Some(causes) = &self.recorder.pod.causes {
+        let Some(recorder) = &self.recorder else { return };
+        if let Some(causes) = &recorder.pod.causes {
             causes.answered(&self.part, fields);
         }
-        if let Some(span) = &mut self.span {
-            capture(
-                span,
-                "http.response.header.",
-                &self.settings.capture_headers,
-                fields,
-            );
+        if self.recording {
+            let wanted = &self.settings.capture_headers;
+            capture(&mut self.span, "http.response.header.", wanted, fields);
         }
         // a gRPC response without messages is one block of trailers
         self.response_trailers(fields);
@@ -384,13 +401,18 @@ impl Exchange for Box<Recorded> {
     }
 
     fn end(mut self, end: End) {
-        self.finish(Some(end));
+        if let Some(recorder) = self.recorder.take() {
+            self.finish(&recorder, Some(end));
+            recorder.keep(self);
+        }
     }
 }
 
 impl Drop for Recorded {
     fn drop(&mut self) {
-        self.finish(None);
+        if let Some(recorder) = self.recorder.take() {
+            self.finish(&recorder, None);
+        }
     }
 }
 

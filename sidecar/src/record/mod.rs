@@ -18,8 +18,10 @@ mod shared;
 pub mod tls;
 mod tokens;
 
+use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -57,7 +59,7 @@ const SETTLE_EVERY: Duration = Duration::from_millis(50);
 /// What applications that know nothing of traces may copy from a request to the calls that it causes.
 const REQUEST_ID: &str = "x-request-id";
 
-/// The most span buffers that are kept for reuse, by each worker.
+/// The most requests whose memory is kept for others when they have ended, by each worker.
 const SPARE_MAX: usize = 64;
 
 /// What all connections of the pod share.
@@ -211,7 +213,7 @@ impl Pod {
 /// Makes the spans of one worker's connections.
 pub struct Recorder {
     pod: Arc<Pod>,
-    own: Mutex<Own>,
+    own: RefCell<Own>,
     tally: Arc<Tally>,
 }
 
@@ -219,7 +221,11 @@ pub struct Recorder {
 struct Own {
     random: SmallRng,
     clock: Clock,
-    spare: Vec<Vec<u8>>,
+    #[allow(
+        clippy::vec_box,
+        reason = "what is kept is the box: its memory is asked for once"
+    )]
+    spare: Vec<Box<Recorded>>,
 }
 
 impl Recorder {
@@ -230,7 +236,7 @@ impl Recorder {
         Ok(Self {
             tally: pod.metrics.tally(),
             pod,
-            own: Mutex::new(Own {
+            own: RefCell::new(Own {
                 random,
                 clock: Clock::new(),
                 spare: Vec::new(),
@@ -244,13 +250,13 @@ impl Recorder {
     }
 
     fn span_id(&self) -> SpanId {
-        SpanId::from_random(self.own().random.next_u64())
+        SpanId::from_random(self.own.borrow_mut().random.next_u64())
     }
 
     /// The root of a new trace. `decision` is the caller's, if it made one; `chosen` the trace id, if it chose one.
     fn root(&self, sampling: Ratio, decision: Option<bool>, chosen: Option<TraceId>) -> SpanContext {
         let (span_id, random) = {
-            let random = &mut self.own().random;
+            let random = &mut self.own.borrow_mut().random;
             let high = u128::from(random.next_u64()) << 64;
             (
                 SpanId::from_random(random.next_u64()),
@@ -279,31 +285,18 @@ impl Recorder {
         root
     }
 
-    fn own(&self) -> MutexGuard<'_, Own> {
-        self.own.lock().unwrap_or_else(PoisonError::into_inner)
+    /// When a request begins that begins at `moment`, in nanoseconds since 1970, and one that has ended, if any is left,
+    /// in whose memory it can be recorded.
+    fn open(&self, moment: Moment) -> (u64, Option<Box<Recorded>>) {
+        let own = &mut *self.own.borrow_mut();
+        (own.clock.unix_nanos(moment), own.spare.pop())
     }
 
-    /// When a span begins that begins at `moment`, in nanoseconds since 1970, and, if it is to be recorded, the span.
-    fn open(&self, moment: Moment, recording: bool) -> (u64, Option<SpanEncoder>) {
-        let mut own = self.own();
-        let start = own.clock.unix_nanos(moment);
-        (
-            start,
-            recording.then(|| SpanEncoder::new(own.spare.pop().unwrap_or_default())),
-        )
-    }
-
-    /// A span is finished. It waits for its batch, or is lost and counted.
-    fn export(&self, span: SpanEncoder) {
-        self.pod.export(&span);
-        self.discard(span);
-    }
-
-    /// A span is not needed any more; its buffer is.
-    fn discard(&self, span: SpanEncoder) {
-        let mut own = self.own();
+    /// A request has ended. Its memory is for another.
+    fn keep(&self, ended: Box<Recorded>) {
+        let mut own = self.own.borrow_mut();
         if own.spare.len() < SPARE_MAX {
-            own.spare.push(span.into_buffer());
+            own.spare.push(ended);
         }
     }
 }
@@ -318,7 +311,7 @@ fn kind(direction: Direction) -> Kind {
 
 /// Observes the requests of one connection.
 pub struct Observed {
-    recorder: Arc<Recorder>,
+    recorder: Rc<Recorder>,
     direction: Direction,
     /// The client of an inbound connection, the server of an outbound one.
     peer: SocketAddr,
@@ -337,7 +330,7 @@ pub struct Observed {
 
 impl Observed {
     /// `peer` is the client of an inbound connection, the server of an outbound one.
-    pub fn new(recorder: Arc<Recorder>, direction: Direction, peer: SocketAddr) -> Self {
+    pub fn new(recorder: Rc<Recorder>, direction: Direction, peer: SocketAddr) -> Self {
         let connection = recorder.pod.causes.as_ref().map(Causes::connection);
         let settings = recorder.pod.live.subscribe();
         Self {
@@ -620,7 +613,7 @@ impl Observer for Observed {
             tracestate: parent.and_then(|parent| parent.tracestate),
             outside: outside.map(|outside| outside.context),
         };
-        Box::new(Recorded::start(self, head, &known, lineage, before, part))
+        Recorded::start(self, head, &known, lineage, before, part)
     }
 
     fn left_stale(&mut self, _: &[u8]) {

@@ -52,19 +52,19 @@ impl<'a> Target<'a> {
                 query: None,
             };
         };
-        let mut parts = rest.splitn(2, |byte| *byte == b'?');
-        let path = parts.next().unwrap_or_default();
+        let mark = memchr::memchr(b'?', rest);
+        let path = mark.map_or(rest, |mark| rest.get(..mark).unwrap_or_default());
         Self {
             authority,
             path: if path.is_empty() { b"/" } else { path },
-            query: parts.next(),
+            query: mark.and_then(|mark| rest.get(mark + 1..)),
         }
     }
 }
 
 /// An authority without its user information.
 pub fn without_user(authority: &[u8]) -> &[u8] {
-    let at = authority.iter().rposition(|byte| *byte == b'@');
+    let at = memchr::memrchr(b'@', authority);
     at.and_then(|at| authority.get(at + 1..)).unwrap_or(authority)
 }
 

@@ -97,14 +97,15 @@ pub struct Routes {
     /// The learned ones, as a tree of segments. The first node is the root.
     nodes: Vec<Node>,
     methods: HashSet<Box<str>>,
-    scratch: String,
 }
 
 /// A place behind some segments.
 #[derive(Debug, Default)]
 struct Node {
+    /// The way here.
+    route: String,
     /// The words that have been seen here, and where they lead.
-    words: Vec<(Box<str>, usize)>,
+    words: Vec<(Box<[u8]>, usize)>,
     /// Of these, how many hold digits.
     numbered: usize,
     /// Words, and words with digits, are ids here: too many have been seen.
@@ -124,7 +125,6 @@ impl Routes {
             configured,
             nodes,
             methods: HashSet::new(),
-            scratch: String::new(),
         }
     }
 
@@ -138,33 +138,33 @@ impl Routes {
     /// A new one is learned only from a request that `succeeded`: scanners ask for thousands of paths that are not
     /// there.
     pub fn of(&mut self, method: &str, path: &[u8], succeeded: bool) -> Option<&str> {
-        let path = bounded(path)?.strip_prefix('/')?;
-        let full = |template: &Template| template.covers(method, path);
+        let path = path
+            .strip_prefix(b"/")
+            .filter(|path| path.len() < PATH_BYTES_MAX)?;
+        let full = |template: &Template| str::from_utf8(path).is_ok_and(|path| template.covers(method, path));
         if let Some(at) = self.configured.iter().position(full) {
             return self.configured.get(at).map(|template| template.path.as_str());
         }
-        self.scratch.clear();
         let (mut at, mut rest) = (0, Some(path));
         for _ in 0..SEGMENTS_MAX {
             let Some(path) = rest else { break };
-            // segments are short: a plain look at each byte is quicker than a search
-            let end = path.bytes().position(|byte| byte == b'/').unwrap_or(path.len());
-            let (name, next) = self.step(at, path.get(..end)?, succeeded)?;
-            self.scratch.push('/');
-            self.scratch.push_str(name);
-            (at, rest) = (next, path.get(end + 1..));
+            let segment = Segment::first(path);
+            at = self.step(at, segment, succeeded)?;
+            rest = path.get(segment.bytes.len() + 1..);
         }
         if rest.is_some() {
             return None;
         }
         let node = self.nodes.get_mut(at)?;
         node.ends |= succeeded;
-        node.ends.then_some(&self.scratch)
+        node.ends.then_some(&node.route)
     }
 
     /// The gRPC method `package.Service/Method`, or `None` if there are too many to be names. Learned as paths are.
     pub fn of_grpc(&mut self, method: &[u8], succeeded: bool) -> Option<&str> {
-        let method = bounded(method)?;
+        let method = str::from_utf8(method)
+            .ok()
+            .filter(|method| method.len() <= PATH_BYTES_MAX)?;
         if !self.methods.contains(method) {
             if !succeeded || self.methods.len() >= METHODS_MAX {
                 return None;
@@ -174,23 +174,22 @@ impl Routes {
         self.methods.get(method).map(|method| &**method)
     }
 
-    /// Goes on from a node by a segment: what the segment is called there, and the node behind it.
-    fn step<'s>(&mut self, at: usize, segment: &'s str, learn: bool) -> Option<(&'s str, usize)> {
+    /// Goes on from a node by a segment, to the node behind it.
+    fn step(&mut self, at: usize, segment: Segment<'_>, learn: bool) -> Option<usize> {
         let new = self.nodes.len();
         let may_learn = learn && new < NODES_MAX;
         let node = self.nodes.get_mut(at)?;
-        let looks = Looks::of(segment);
+        let looks = segment.looks();
         if !node.takes_for_id(looks) {
             // few words stand in one place: looking through them is quicker than hashing
-            if let Some((_, next)) = node.words.iter().find(|(word, _)| **word == *segment) {
-                return Some((segment, *next));
+            if let Some((_, next)) = node.words.iter().find(|(word, _)| **word == *segment.bytes) {
+                return Some(*next);
             }
-            if !may_learn {
-                return None;
-            }
-            if node.admit(segment, looks, new) {
-                self.nodes.push(Node::default());
-                return Some((segment, new));
+            let name = str::from_utf8(segment.bytes).ok().filter(|_| may_learn)?;
+            if node.admit(name, looks, new) {
+                let behind = node.behind(name);
+                self.nodes.push(behind);
+                return Some(new);
             }
         }
         let next = match node.id {
@@ -199,13 +198,22 @@ impl Routes {
             None => return None,
         };
         if next == new {
-            self.nodes.push(Node::default());
+            let behind = node.behind(ID);
+            self.nodes.push(behind);
         }
-        Some((ID, next))
+        Some(next)
     }
 }
 
 impl Node {
+    /// The place behind a segment of that name.
+    fn behind(&self, name: &str) -> Self {
+        Self {
+            route: format!("{}/{name}", self.route),
+            ..Self::default()
+        }
+    }
+
     /// Whether a segment that looks like this names one thing among many here.
     fn takes_for_id(&self, looks: Looks) -> bool {
         match looks {
@@ -225,16 +233,18 @@ impl Node {
         *many = count >= most;
         if !*many {
             self.numbered += usize::from(numbered);
-            self.words.push((word.into(), next));
+            self.words.push((word.as_bytes().into(), next));
         }
         !*many
     }
 }
 
-fn bounded(path: &[u8]) -> Option<&str> {
-    str::from_utf8(path)
-        .ok()
-        .filter(|path| path.len() <= PATH_BYTES_MAX)
+/// What stands between two slashes of a path.
+#[derive(Clone, Copy)]
+struct Segment<'p> {
+    bytes: &'p [u8],
+    /// How many of them are digits.
+    digits: usize,
 }
 
 /// What a segment may be, by its looks.
@@ -248,15 +258,26 @@ enum Looks {
     Id,
 }
 
-impl Looks {
-    fn of(segment: &str) -> Self {
-        let length = segment.len();
-        let digits = segment.bytes().filter(u8::is_ascii_digit).count();
-        let hex = || {
-            segment
-                .bytes()
-                .all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
-        };
+impl<'p> Segment<'p> {
+    /// The one that a path begins with.
+    fn first(path: &'p [u8]) -> Self {
+        let (mut length, mut digits) = (0, 0);
+        // segments are short: one plain look at each byte is quicker than a search
+        for byte in path {
+            if *byte == b'/' {
+                break;
+            }
+            length += 1;
+            digits += usize::from(byte.is_ascii_digit());
+        }
+        let bytes = path.get(..length).unwrap_or_default();
+        Self { bytes, digits }
+    }
+
+    fn looks(self) -> Looks {
+        let Self { bytes, digits } = self;
+        let length = bytes.len();
+        let hex = || bytes.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
         let id = match digits {
             0 => length > 40,
             _ if digits == length || (length >= 8 && hex()) => true,
@@ -264,9 +285,9 @@ impl Looks {
             _ => digits >= 3 || length > 24,
         };
         match digits {
-            _ if id => Self::Id,
-            0 => Self::Word,
-            _ => Self::Numbered,
+            _ if id => Looks::Id,
+            0 => Looks::Word,
+            _ => Looks::Numbered,
         }
     }
 }

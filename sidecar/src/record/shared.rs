@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use otlp::encode::SpanEncoder;
 
+use super::kind;
 use super::redact::host_and_port;
 use crate::metrics::Direction;
 use crate::tap::Version;
@@ -39,6 +40,7 @@ impl Shared {
             return;
         }
         let mut attributes = SpanEncoder::default();
+        attributes.kind(kind(direction));
         attributes.word("network.protocol.version", version.name());
         attributes.text(
             "network.peer.address",

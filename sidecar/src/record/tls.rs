@@ -83,5 +83,5 @@ pub fn record(observed: &Observed, connection: &Connection<'_>) {
         span.error("");
     }
     lineage.write(&mut span);
-    recorder.export(span);
+    recorder.pod.export(&span);
 }

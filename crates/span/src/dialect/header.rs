@@ -25,39 +25,43 @@ pub(crate) enum Header {
     DatadogTags,
 }
 
+/// For each length of a name, which third letters it may have: bit 1 for `a`, in any case; bit 0 where there is none.
+const LETTERS: [u32; 28] = letters();
+
 impl Header {
     pub(crate) const COUNT: usize = Self::DatadogTags as usize + 1;
 
+    const ALL: [Self; Self::COUNT] = [
+        Self::Traceparent,
+        Self::Tracestate,
+        Self::B3,
+        Self::B3TraceId,
+        Self::B3SpanId,
+        Self::B3ParentSpanId,
+        Self::B3Sampled,
+        Self::B3Flags,
+        Self::UberTraceId,
+        Self::OtTraceId,
+        Self::OtSpanId,
+        Self::OtSampled,
+        Self::GrpcTraceBin,
+        Self::AmznTraceId,
+        Self::DatadogTraceId,
+        Self::DatadogParentId,
+        Self::DatadogPriority,
+        Self::DatadogTags,
+    ];
+
     /// The one that a field is, by its name in any case. Nearly every field of a request is none, and is passed over
-    /// by the length of its name and its first letter.
+    /// by the length of its name and its third letter.
     #[inline]
     pub(crate) fn of(name: &[u8]) -> Option<Self> {
-        let first = name.first()? | 0x20;
-        if !matches!(first, b'b' | b'g' | b'o' | b't' | b'u' | b'x') {
+        let letters = LETTERS.get(name.len())?;
+        if letters >> letter(name) & 1 == 0 {
             return None;
         }
-        let candidates: &[Self] = match (name.len(), first) {
-            (2, b'b') => &[Self::B3],
-            (10, b't') => &[Self::Tracestate],
-            (10, b'x') => &[Self::B3Flags],
-            (11, b't') => &[Self::Traceparent],
-            (11, b'x') => &[Self::B3SpanId],
-            (12, b'x') => &[Self::B3TraceId, Self::B3Sampled],
-            (13, b'u') => &[Self::UberTraceId],
-            (14, b'g') => &[Self::GrpcTraceBin],
-            (14, b'x') => &[Self::DatadogTags],
-            (15, b'x') => &[Self::AmznTraceId],
-            (16, b'o') => &[Self::OtSpanId],
-            (17, b'o') => &[Self::OtTraceId, Self::OtSampled],
-            (17, b'x') => &[Self::B3ParentSpanId],
-            (18, b'x') => &[Self::DatadogTraceId],
-            (19, b'x') => &[Self::DatadogParentId],
-            (27, b'x') => &[Self::DatadogPriority],
-            _ => return None,
-        };
-        candidates
-            .iter()
-            .copied()
+        Self::ALL
+            .into_iter()
             .find(|header| name.eq_ignore_ascii_case(header.name().as_bytes()))
     }
 
@@ -104,34 +108,34 @@ impl Header {
     }
 }
 
+/// The third letter of a name, which tells more of them apart than the first: many begin with `x-`.
+#[inline]
+const fn letter(name: &[u8]) -> u8 {
+    match name {
+        [_, _, third, ..] => *third & 0x1f,
+        _ => 0,
+    }
+}
+
+#[allow(clippy::indexing_slicing, reason = "happens when it is compiled")]
+const fn letters() -> [u32; 28] {
+    let mut letters = [0; 28];
+    let mut at = 0;
+    while at < Header::COUNT {
+        let name = Header::ALL[at].name().as_bytes();
+        letters[name.len()] |= 1 << letter(name);
+        at += 1;
+    }
+    letters
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const ALL: [Header; Header::COUNT] = [
-        Header::Traceparent,
-        Header::Tracestate,
-        Header::B3,
-        Header::B3TraceId,
-        Header::B3SpanId,
-        Header::B3ParentSpanId,
-        Header::B3Sampled,
-        Header::B3Flags,
-        Header::UberTraceId,
-        Header::OtTraceId,
-        Header::OtSpanId,
-        Header::OtSampled,
-        Header::GrpcTraceBin,
-        Header::AmznTraceId,
-        Header::DatadogTraceId,
-        Header::DatadogParentId,
-        Header::DatadogPriority,
-        Header::DatadogTags,
-    ];
-
     #[test]
     fn every_header_is_found_by_its_name_in_any_case() {
-        for header in ALL {
+        for header in Header::ALL {
             assert_eq!(Header::of(header.name().as_bytes()), Some(header));
             assert_eq!(
                 Header::of(header.name().to_ascii_uppercase().as_bytes()),

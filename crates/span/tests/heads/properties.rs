@@ -109,6 +109,18 @@ fn written(head: &Head, context: &SpanContext, parent: Option<SpanId>, configure
     head.edited(&edits)
 }
 
+/// A value without its spelling, which stays as it came: padding, percent-encoding, words for bits.
+fn meant(value: &[u8]) -> String {
+    let text = String::from_utf8_lossy(value)
+        .replace("%3A", ":")
+        .replace("%3a", ":");
+    match text.trim_end_matches('=') {
+        "true" => "1".to_owned(),
+        "false" => "0".to_owned(),
+        text => text.to_owned(),
+    }
+}
+
 /// Only the fields of one dialect, so that it cannot hide behind those that win over it.
 fn only(head: &Head, dialect: Dialect) -> Head {
     let prefixes: &[&str] = match dialect {
@@ -177,7 +189,7 @@ proptest! {
                 "x-datadog-tags" if !there.contains(Dialect::Datadog) => {}
                 // it cannot be taken away, so it is a list of nothing, as long as before
                 "tracestate" => prop_assert!(one.iter().all(|byte| b" ,".contains(byte))),
-                name if carries_trace(name.as_bytes()) => prop_assert_eq!(one, two, "{}", name),
+                name if carries_trace(name.as_bytes()) => prop_assert_eq!(meant(one), meant(two), "{}", name),
                 _ => {}
             }
         }

@@ -248,11 +248,12 @@ impl<'b> Known<'b> {
 }
 
 fn length(value: &[u8]) -> Result<u64, SpliceReason> {
-    let digits = Some(value).filter(|value| !value.is_empty() && value.iter().all(u8::is_ascii_digit));
-    digits
-        .and_then(|digits| str::from_utf8(digits).ok())
-        .and_then(|digits| digits.parse().ok())
-        .ok_or(SpliceReason::Malformed)
+    let digit = |length: u64, digit: &u8| match digit {
+        b'0'..=b'9' => length.checked_mul(10)?.checked_add(u64::from(digit - b'0')),
+        _ => None,
+    };
+    let length = (!value.is_empty()).then(|| value.iter().try_fold(0, digit));
+    length.flatten().ok_or(SpliceReason::Malformed)
 }
 
 /// Appends `head` to `out` with `edits` applied: values replaced where they stand, fields added behind the last one.
