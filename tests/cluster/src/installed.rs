@@ -68,6 +68,14 @@ pub fn with(values: &str) -> Namespace {
     installed
 }
 
+/// Takes it away, if it is there.
+#[track_caller]
+pub fn not_at_all() {
+    tell(&format!(
+        "helm uninstall {NAME} --namespace {NAME} --ignore-not-found --wait --timeout 150s"
+    ));
+}
+
 /// What the collector answers, asked through the API server, so from anywhere.
 ///
 /// # Errors

@@ -10,14 +10,15 @@
 use std::time::Instant;
 
 use cluster::admin::{Own, apply, attempt, eventually, get, is_injected};
-use cluster::installed;
+use cluster::{installed, web};
+use serde_json::json;
 
 const PODS: &str = "policy-live";
 
 /// A policy of this spec, as a manifest.
 fn policy(name: &str, spec: &str) -> String {
     format!(
-        "{{apiVersion: meshtrace.io/v1alpha1, kind: TracePolicy, metadata: {{name: {name}}}, spec: {spec}}}"
+        "apiVersion: meshtrace.io/v1alpha1\nkind: TracePolicy\nmetadata: {{name: {name}}}\nspec: {spec}\n"
     )
 }
 
@@ -60,18 +61,9 @@ fn a_policy_that_makes_no_sense_is_refused_with_what_is_allowed_and_one_that_doe
         assert!(said.contains(sentence), "{spec}: {said}");
     }
 
-    let bank =
-        std::fs::read_to_string(cluster::admin::repository().join("manifests/demo/bank.yaml")).unwrap();
-    apply(PODS, &bank);
-    pods.rolled_out("deployment/account");
-    pods.tell("annotate deployment account meshtrace.io/inject=true");
-    pods.rolled_out("deployment/account");
-    let account = eventually("a pod with a sidecar", || {
-        let found = pods.pods("app.kubernetes.io/name=account");
-        let injected = found.iter().find(|pod| is_injected(pod)).cloned();
-        injected.ok_or(format!("{} pods", found.len()))
-    });
-    let name = account["metadata"]["name"].as_str().unwrap().to_owned();
+    web::serve(&pods, 1, &json!({"meshtrace.io/inject": "true"}));
+    let injected = pods.pods("app=web").into_iter().find(is_injected).unwrap();
+    let name = injected["metadata"]["name"].as_str().unwrap();
     let config = || {
         let path = format!("/api/v1/namespaces/{PODS}/pods/{name}:15190/proxy/config");
         attempt("kubectl", &["get", "--raw", &path], "")
@@ -85,7 +77,7 @@ fn a_policy_that_makes_no_sense_is_refused_with_what_is_allowed_and_one_that_doe
     let said = Instant::now();
     apply(
         PODS,
-        &policy("account", "{sampling: 7%, skip: {outboundPorts: [5432]}}"),
+        &policy("web", "{sampling: 7%, skip: {outboundPorts: [5432]}}"),
     );
     let told = eventually("the sidecar to take the policy", || {
         let config = config()?;
@@ -96,12 +88,12 @@ fn a_policy_that_makes_no_sense_is_refused_with_what_is_allowed_and_one_that_doe
     });
     eprintln!("the policy held after {:?}, as kubectl saw it", said.elapsed());
     assert!(
-        told.contains(&format!("#   sampling: TracePolicy {PODS}/account")),
+        told.contains(&format!("#   sampling: TracePolicy {PODS}/web")),
         "{told}"
     );
 
     let status = eventually("the status", || {
-        let policy = get(&format!("tracepolicy account --namespace {PODS}"));
+        let policy = get(&format!("tracepolicy web --namespace {PODS}"));
         let conditions = policy["status"]["conditions"]
             .as_array()
             .cloned()

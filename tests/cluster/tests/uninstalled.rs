@@ -1,7 +1,7 @@
 //! The way back.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
-use cluster::admin::{Own, ask, is_injected, tell};
+use cluster::admin::{Own, ask, is_injected};
 use cluster::{installed, web};
 use serde_json::json;
 
@@ -16,7 +16,7 @@ fn helm_uninstall_leaves_nothing_cluster_wide_and_pods_still_start() {
     web::serve(&own, 1, &json!({"meshtrace.io/inject": "true"}));
     assert!(own.pods("app=web").iter().all(is_injected));
 
-    tell("helm uninstall meshtrace --namespace meshtrace --wait --timeout 150s");
+    installed::not_at_all();
     let left = ask(&format!("kubectl get {WIDE} --output name"));
     let ours: Vec<&str> = left.lines().filter(|name| name.contains("meshtrace")).collect();
     assert!(ours.is_empty(), "{ours:?}");
