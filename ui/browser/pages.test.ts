@@ -3,30 +3,17 @@ import { mkdir } from 'node:fs/promises';
 
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 
-import { Browser, desk, type Look, phone } from './chromium.ts';
-import { Collector } from './collector.ts';
-import { type Sent, sendTraffic } from './traffic.ts';
+import { desk, type Look, phone } from './chromium.ts';
+import { stage } from './stage.ts';
 
 /** Where the pictures are kept. */
 const pictures = '../target/pages';
 
-let collector: Collector;
-let browser: Browser;
-let sent: Sent;
+const the = stage();
 
-beforeAll(async () => {
-  await mkdir(pictures, { recursive: true });
-  collector = await Collector.start();
-  sent = await sendTraffic(collector);
-  browser = await Browser.start();
-});
-
-afterAll(async () => {
-  await browser.stop();
-  await collector.stop();
-});
+beforeAll(() => mkdir(pictures, { recursive: true }));
 
 /** Name, deep link, and what can be seen once it is there. */
 const pages: [string, () => string, (page: Page) => Promise<unknown>][] = [
@@ -44,27 +31,27 @@ const pages: [string, () => string, (page: Page) => Promise<unknown>][] = [
   ],
   [
     'trace',
-    () => `/trace/${sent.slowestFailing}?span=a000000000000003`,
+    () => `/trace/${the.sent.slowestFailing}?span=a000000000000003`,
     (page) => page.getByRole('treegrid').waitFor(),
   ],
   [
     'trace with gaps',
-    () => `/trace/${sent.withGaps}`,
+    () => `/trace/${the.sent.withGaps}`,
     (page) => page.getByText('no spans from peer').first().waitFor(),
   ],
   [
     'flame graph',
-    () => `/trace/${sent.fine[0]}?view=flame`,
+    () => `/trace/${the.sent.fine[0]}?view=flame`,
     (page) => page.locator('.frame').first().waitFor(),
   ],
   [
     'table',
-    () => `/trace/${sent.fine[0]}?view=table`,
+    () => `/trace/${the.sent.fine[0]}?view=table`,
     (page) => page.getByRole('columnheader', { name: 'Self time' }).waitFor(),
   ],
   [
     'operations',
-    () => `/trace/${sent.fine[0]}?view=table&by=operation`,
+    () => `/trace/${the.sent.fine[0]}?view=table&by=operation`,
     (page) => page.getByRole('columnheader', { name: 'Longest' }).waitFor(),
   ],
   [
@@ -81,7 +68,7 @@ const pages: [string, () => string, (page: Page) => Promise<unknown>][] = [
   ['mesh', () => '/mesh?workload=cashier', (page) => page.getByText('What to do').waitFor()],
   [
     'compare',
-    () => `/compare?a=${sent.fine[0]}&b=${sent.slowestFailing}`,
+    () => `/compare?a=${the.sent.fine[0]}&b=${the.sent.slowestFailing}`,
     (page) => page.getByText('Where they differ').waitFor(),
   ],
   ['compare nothing', () => '/compare', (page) => page.getByText('Nothing to compare yet').waitFor()],
@@ -98,7 +85,7 @@ describe.each(looks)('%s', (lookName, look) => {
   test.each(pages)(
     '%s opens by its link, complains about nothing, and is accessible',
     async (name, path, shown) => {
-      const { page, complaints } = await browser.open(collector.url + path(), look);
+      const { page, complaints } = await the.open(path(), look);
       try {
         await shown(page);
         await page.screenshot({ path: `${pictures}/${name.replaceAll(' ', '-')}-${lookName}.png` });

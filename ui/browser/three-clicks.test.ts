@@ -1,24 +1,10 @@
 /** What these pages are for: from the overview to the responsible span in three clicks. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { Browser, desk, phone } from './chromium.ts';
-import { Collector } from './collector.ts';
-import { type Sent, sendTraffic } from './traffic.ts';
+import { desk, phone } from './chromium.ts';
+import { stage } from './stage.ts';
 
-let collector: Collector;
-let browser: Browser;
-let sent: Sent;
-
-beforeAll(async () => {
-  collector = await Collector.start();
-  sent = await sendTraffic(collector);
-  browser = await Browser.start();
-});
-
-afterAll(async () => {
-  await browser.stop();
-  await collector.stop();
-});
+const the = stage();
 
 test.each([
   ['at a desk', desk],
@@ -26,7 +12,7 @@ test.each([
 ])(
   'from the overview to the slowest failing deposit, its critical path and the responsible span, %s',
   async (_, look) => {
-    const { page, complaints } = await browser.open(collector.url, look);
+    const { page, complaints } = await the.open('/', look);
     const failing = page.getByRole('region', { name: 'Failing operations' });
 
     // one: the failing deposits, the longest first
@@ -37,7 +23,7 @@ test.each([
     // two: the slowest of them
     await results.first().getByRole('link').click();
     await page.getByRole('treegrid').waitFor();
-    expect(new URL(page.url()).pathname).toBe(`/trace/${sent.slowestFailing}`);
+    expect(new URL(page.url()).pathname).toBe(`/trace/${the.sent.slowestFailing}`);
     // its critical path is there at once
     expect(await page.locator('.bar-critical').count()).toBeGreaterThan(3);
 

@@ -1,31 +1,17 @@
 /** The waterfall with more spans than anybody has rows for, by pointer and by keyboard. */
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 
-import { Browser } from './chromium.ts';
-import { Collector } from './collector.ts';
-import { LARGE, type Sent, sendTraffic } from './traffic.ts';
+import { stage } from './stage.ts';
+import { LARGE } from './traffic.ts';
 
 /** Rows in the document at a time: what a screen has room for and some beyond each edge. */
 const ROWS = 80;
 
-let collector: Collector;
-let browser: Browser;
-let sent: Sent;
-
-beforeAll(async () => {
-  collector = await Collector.start();
-  sent = await sendTraffic(collector);
-  browser = await Browser.start();
-});
-
-afterAll(async () => {
-  await browser.stop();
-  await collector.stop();
-});
+const the = stage();
 
 async function open(path: string): Promise<{ page: Page; complaints: string[] }> {
-  const opened = await browser.open(collector.url + path);
+  const opened = await the.open(path);
   await opened.page.getByRole('treegrid').waitFor();
   return opened;
 }
@@ -35,7 +21,7 @@ const selected = (page: Page) => page.locator('.waterfall-row[aria-selected=true
 const inUrl = (page: Page, name: string) => new URL(page.url()).searchParams.get(name);
 
 test('ten thousand spans scroll from first to last with only some rows in the document', async () => {
-  const { page, complaints } = await open(`/trace/${sent.large}`);
+  const { page, complaints } = await open(`/trace/${the.sent.large}`);
   const grid = page.getByRole('treegrid');
   expect(await grid.getAttribute('aria-rowcount')).toBe(String(LARGE + 1));
   const seen = new Set<string>();
@@ -57,7 +43,7 @@ test('ten thousand spans scroll from first to last with only some rows in the do
 });
 
 test('keys walk through the tree, open and close it, and the URL follows', async () => {
-  const { page } = await open(`/trace/${sent.slowestFailing}`);
+  const { page } = await open(`/trace/${the.sent.slowestFailing}`);
   const grid = page.getByRole('treegrid');
   await grid.focus();
   await page.keyboard.press('ArrowDown');
@@ -80,7 +66,7 @@ test('keys walk through the tree, open and close it, and the URL follows', async
 });
 
 test('e goes from failure to failure, the first one first', async () => {
-  const { page } = await open(`/trace/${sent.slowestFailing}`);
+  const { page } = await open(`/trace/${the.sent.slowestFailing}`);
   await page.getByRole('treegrid').focus();
   await page.keyboard.press('e');
   await page.getByText('no lock within 3 attempts').waitFor();
@@ -91,7 +77,7 @@ test('e goes from failure to failure, the first one first', async () => {
 });
 
 test('a trace with inferred links hidden shows what they joined on its own', async () => {
-  const { page } = await open(`/trace/${sent.fine[0]}`);
+  const { page } = await open(`/trace/${the.sent.fine[0]}`);
   const roots = page.locator('.waterfall-row[aria-level="1"]');
   expect(await roots.count()).toBe(1);
   expect(await page.locator('.guide.is-inferred').count()).toBe(2);
@@ -102,7 +88,7 @@ test('a trace with inferred links hidden shows what they joined on its own', asy
 });
 
 test('the raw clocks of a trace are a tick away, and in the URL', async () => {
-  const { page } = await open(`/trace/${sent.withGaps}`);
+  const { page } = await open(`/trace/${the.sent.withGaps}`);
   await page.getByText('clocks differ').waitFor();
   const left = () =>
     page
@@ -117,7 +103,7 @@ test('the raw clocks of a trace are a tick away, and in the URL', async () => {
 });
 
 test('a part of the time is chosen by dragging over the minimap, and given up by a click', async () => {
-  const { page } = await open(`/trace/${sent.large}`);
+  const { page } = await open(`/trace/${the.sent.large}`);
   const box = await page.locator('.minimap-area').boundingBox();
   if (!box) throw new Error('no minimap');
   const at = (share: number) => [box.x + box.width * share, box.y + box.height / 2] as const;
@@ -133,10 +119,10 @@ test('a part of the time is chosen by dragging over the minimap, and given up by
 });
 
 test('searching by an attribute of a span finds its trace', async () => {
-  const { page } = await open(`/trace/${sent.slowestFailing}?span=a000000000000009`);
+  const { page } = await open(`/trace/${the.sent.slowestFailing}?span=a000000000000009`);
   await page.getByRole('link', { name: 'Search by http.response.status_code' }).click();
   await page.waitForURL(/search/);
   expect(inUrl(page, 'where')).toBe('http.response.status_code=503');
-  await page.locator(`a[href="/trace/${sent.slowestFailing}"]`).waitFor();
+  await page.locator(`a[href="/trace/${the.sent.slowestFailing}"]`).waitFor();
   await page.close();
 });

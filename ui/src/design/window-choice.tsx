@@ -17,6 +17,12 @@ export function useWindow(): { window: string; end: string | null } {
   return { window: params.get('window') ?? USUAL, end: params.get('end') };
 }
 
+/** The same window as a search is asked for it. */
+export function useSearchWindow(): { lookback: string } | { end: string } {
+  const { window, end } = useWindow();
+  return end === null ? { lookback: window } : { end };
+}
+
 interface Props {
   /** Longer windows than the live ones, where there are any. */
   longer?: readonly (readonly [string, string])[];

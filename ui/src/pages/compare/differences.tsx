@@ -1,14 +1,16 @@
-import { useMemo } from 'react';
+import { type ReactNode, useMemo } from 'react';
 
 import type { Comparison } from '../../api/types.ts';
 import { Badge } from '../../design/badge.tsx';
+import { Errors } from '../../design/errors.tsx';
 import { hues } from '../../design/hues.ts';
 import { ServiceName } from '../../design/service.tsx';
+import { type Column, Table } from '../../design/table.tsx';
 import { duration } from '../../format/duration.ts';
-import { percent } from '../../format/number.ts';
 import { operationText } from '../../trace/words.ts';
 
 type Line = Comparison['operations'][number];
+type Side = Line['a'];
 
 const verdicts: Record<Line['verdict'], string> = {
   only_a: 'only in A',
@@ -23,79 +25,51 @@ export function Differences({ comparison }: { comparison: Comparison }) {
   const { operations } = comparison;
   const colours = useMemo(() => hues(operations.map(({ service }) => service)), [operations]);
   const largest = Math.max(1, ...operations.map((line) => Math.abs(difference(line))));
+  const columns: Column<Line>[] = [
+    {
+      head: 'Service',
+      cell: ({ service }) => <ServiceName name={service} hue={colours.get(service)} />,
+    },
+    { head: 'Operation', cell: operationText },
+    { head: 'B against A', cell: ({ verdict }) => <Verdict verdict={verdict} /> },
+    { head: 'Critical time a trace', numeric: true, cell: (line) => signed(difference(line)) },
+    {
+      head: 'Difference drawn',
+      drawn: true,
+      cell: (line) => <Difference share={difference(line) / largest} />,
+    },
+    ...bothSides('Duration', (side) => duration(side.duration)),
+    ...bothSides('Spans', (side) => side.spansPerTrace.toFixed(1)),
+    ...bothSides('Errors', (side) => <Errors ratio={side.errorRatio} />),
+  ];
   return (
     <section className="panel wide" tabIndex={0} aria-labelledby="differences">
       <h2 id="differences">Where they differ</h2>
-      <table className="differences">
-        <thead>
-          <tr>
-            <th scope="col">Service</th>
-            <th scope="col">Operation</th>
-            <th scope="col">B against A</th>
-            <th scope="col" className="number">
-              Critical time a trace
-            </th>
-            <th scope="col">
-              <span className="hidden-visually">Difference drawn</span>
-            </th>
-            <th scope="col" className="number">
-              Duration A
-            </th>
-            <th scope="col" className="number">
-              Duration B
-            </th>
-            <th scope="col" className="number">
-              Spans A
-            </th>
-            <th scope="col" className="number">
-              Spans B
-            </th>
-            <th scope="col" className="number">
-              Errors A
-            </th>
-            <th scope="col" className="number">
-              Errors B
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {operations.map((line) => (
-            <tr key={`${line.service} ${line.kind} ${line.operation}`}>
-              <td>
-                <ServiceName name={line.service} hue={colours.get(line.service)} />
-              </td>
-              <td>{operationText(line)}</td>
-              <td>
-                <Badge
-                  tone={line.verdict === 'slower' ? 'warn' : line.verdict === 'faster' ? 'good' : 'plain'}
-                >
-                  {verdicts[line.verdict]}
-                </Badge>
-              </td>
-              <td className="number">{signed(difference(line))}</td>
-              <td>
-                <Difference share={difference(line) / largest} />
-              </td>
-              <td className="number">{line.a.spans > 0 && duration(line.a.duration)}</td>
-              <td className="number">{line.b.spans > 0 && duration(line.b.duration)}</td>
-              <td className="number">{line.a.spans > 0 && line.a.spansPerTrace.toFixed(1)}</td>
-              <td className="number">{line.b.spans > 0 && line.b.spansPerTrace.toFixed(1)}</td>
-              <td className="number">{line.a.spans > 0 && <Errors ratio={line.a.errorRatio} />}</td>
-              <td className="number">{line.b.spans > 0 && <Errors ratio={line.b.errorRatio} />}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <Table
+        className="differences"
+        columns={columns}
+        lines={operations}
+        id={({ service, kind, operation }) => `${service} ${kind} ${operation}`}
+      />
     </section>
   );
+}
+
+function Verdict({ verdict }: Pick<Line, 'verdict'>) {
+  const tone = verdict === 'slower' ? 'warn' : verdict === 'faster' ? 'good' : 'plain';
+  return <Badge tone={tone}>{verdicts[verdict]}</Badge>;
 }
 
 const difference = ({ a, b }: Line) => b.criticalTime - a.criticalTime;
 const signed = (nanos: number) => (nanos > 0 ? `+${duration(nanos)}` : duration(nanos));
 
-function Errors({ ratio }: { ratio: number }) {
-  return ratio > 0 ? <Badge tone="failed">✕ {percent(ratio)}</Badge> : <span className="muted">0 %</span>;
-}
+/** A column for each side, empty where the operation is not. */
+const bothSides = (head: string, cell: (side: Side) => ReactNode): Column<Line>[] =>
+  (['a', 'b'] as const).map((side) => ({
+    head: `${head} ${side.toUpperCase()}`,
+    numeric: true,
+    cell: (line) => line[side].spans > 0 && cell(line[side]),
+  }));
 
 /** To the right what B takes longer, to the left what it takes less. */
 function Difference({ share }: { share: number }) {

@@ -6,7 +6,7 @@ import { comparison } from '../../api/queries.ts';
 import type { Group } from '../../api/types.ts';
 import { Answer } from '../../design/answer.tsx';
 import { Empty } from '../../design/empty.tsx';
-import { useTitle } from '../../design/use-title.ts';
+import { Page } from '../../design/page.tsx';
 import { usePlace } from '../../url/location.ts';
 import { Differences } from './differences.tsx';
 import { SidesForm } from './form.tsx';
@@ -15,15 +15,11 @@ import { Totals } from './totals.tsx';
 
 /** Two traces, or two sets of traces, side by side. */
 export function ComparePage() {
-  useTitle('Compare');
   const { params } = usePlace();
   const said = { a: params.get('a') ?? '', b: params.get('b') ?? '' };
   const [a, b] = [group(said.a), group(said.b)];
   return (
-    <div className="page">
-      <div className="page-head">
-        <h1>Compare</h1>
-      </div>
+    <Page title="Compare">
       <SidesForm key={`${said.a} ${said.b}`} a={said.a} b={said.b} />
       {a && b ? (
         <Compared a={a} b={b} />
@@ -33,7 +29,7 @@ export function ComparePage() {
           its results.
         </Empty>
       )}
-    </div>
+    </Page>
   );
 }
 

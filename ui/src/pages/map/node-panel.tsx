@@ -1,5 +1,5 @@
 import type { Graph, Stats } from '../../api/types.ts';
-import { useWindow } from '../../design/window-choice.tsx';
+import { useSearchWindow } from '../../design/window-choice.tsx';
 import { duration } from '../../format/duration.ts';
 import { count, percent, rate } from '../../format/number.ts';
 import { href, traceHref } from '../../url/href.ts';
@@ -19,8 +19,7 @@ const typeWords: Record<Node['type'], string> = {
 
 /** One node of the map, and the way to its traces. */
 export function NodePanel({ node, graph }: { node: Node; graph: Graph }) {
-  const { window, end } = useWindow();
-  const within = end === null ? { lookback: window } : { end };
+  const within = useSearchWindow();
   const calls = graph.edges.filter(({ from }) => from === node.id);
   const callers = graph.edges.filter(({ to }) => to === node.id);
   const about =

@@ -9,7 +9,7 @@ import { Answer } from '../../design/answer.tsx';
 import { Badge } from '../../design/badge.tsx';
 import { Empty } from '../../design/empty.tsx';
 import { hues } from '../../design/hues.ts';
-import { useTitle } from '../../design/use-title.ts';
+import { Page } from '../../design/page.tsx';
 import { useWindow, WindowChoice } from '../../design/window-choice.tsx';
 import { count } from '../../format/number.ts';
 import { Link } from '../../url/link.tsx';
@@ -27,16 +27,11 @@ const longer = [
 
 /** Who calls whom, live or at a time gone by. */
 export function MapPage() {
-  useTitle('Map');
   const query = useQuery(graphQuery(useWindow()));
   return (
-    <div className="page">
-      <div className="page-head">
-        <h1>Map</h1>
-        <WindowChoice longer={longer} />
-      </div>
+    <Page title="Map" tools={<WindowChoice longer={longer} />}>
       <Answer query={query}>{(graph) => <Services graph={graph} />}</Answer>
-    </div>
+    </Page>
   );
 }
 

@@ -7,7 +7,7 @@ import type { Propagation, Workload } from '../../api/types.ts';
 import { Answer } from '../../design/answer.tsx';
 import { Empty } from '../../design/empty.tsx';
 import { LinkLegend } from '../../design/link-shares.tsx';
-import { useTitle } from '../../design/use-title.ts';
+import { Page } from '../../design/page.tsx';
 import { useWindow, WindowChoice } from '../../design/window-choice.tsx';
 import { useParams } from '../../url/params.ts';
 import { WorkloadDetails } from './workload-details.tsx';
@@ -15,20 +15,15 @@ import { WorkloadTable } from './workload-table.tsx';
 
 /** What every workload sends, how its calls are joined, and what would make it better. */
 export function MeshPage() {
-  useTitle('Mesh');
   const window = useWindow();
   const workloads = useQuery(mesh(window));
   const report = useQuery(propagation(window));
   return (
-    <div className="page">
-      <div className="page-head">
-        <h1>Mesh</h1>
-        <WindowChoice />
-      </div>
+    <Page title="Mesh" tools={<WindowChoice />}>
       <Answer query={workloads}>
         {(body) => <Workloads workloads={body.workloads} report={report.data?.workloads ?? []} />}
       </Answer>
-    </div>
+    </Page>
   );
 }
 

@@ -1,6 +1,7 @@
 import type { Counted, Propagation, Workload } from '../../api/types.ts';
 import { Badge } from '../../design/badge.tsx';
 import { LinkShares } from '../../design/link-shares.tsx';
+import { type Column, Table } from '../../design/table.tsx';
 import { count, sure } from '../../format/number.ts';
 import { ago } from '../../format/time.ts';
 import { href } from '../../url/href.ts';
@@ -63,37 +64,24 @@ export function WorkloadDetails({ workload, propagation }: Props) {
   );
 }
 
+const columns: Column<Propagation['edges'][number]>[] = [
+  { head: 'To', cell: ({ to }) => to },
+  { head: 'Calls', numeric: true, cell: ({ links }) => count(links.calls) },
+  { head: 'Links', cell: ({ links }) => <LinkShares links={links.counts} /> },
+  {
+    head: 'How',
+    className: 'muted',
+    cell: ({ links: { dialects, methods, reasons, meanConfidence } }) =>
+      named([...dialects, ...methods, ...reasons]) +
+      (meanConfidence === null ? '' : `, ${sure(meanConfidence)}`),
+  },
+];
+
 function Calls({ propagation: { links, edges } }: { propagation: Propagation }) {
   return (
     <div className="wide" role="region" aria-label="Its calls" tabIndex={0}>
       <h3>Its calls</h3>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">To</th>
-            <th scope="col" className="number">
-              Calls
-            </th>
-            <th scope="col">Links</th>
-            <th scope="col">How</th>
-          </tr>
-        </thead>
-        <tbody>
-          {edges.map((edge) => (
-            <tr key={edge.to}>
-              <td>{edge.to}</td>
-              <td className="number">{count(edge.links.calls)}</td>
-              <td>
-                <LinkShares links={edge.links.counts} />
-              </td>
-              <td className="muted">
-                {named([...edge.links.dialects, ...edge.links.methods, ...edge.links.reasons])}
-                {edge.links.meanConfidence !== null && `, ${sure(edge.links.meanConfidence)}`}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <Table columns={columns} lines={edges} id={({ to }) => to} />
       {links.calls === 0 && <p className="muted">It makes no calls.</p>}
     </div>
   );

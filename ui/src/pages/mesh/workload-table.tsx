@@ -1,6 +1,7 @@
 import type { Propagation, Workload } from '../../api/types.ts';
 import { Badge } from '../../design/badge.tsx';
 import { LinkShares } from '../../design/link-shares.tsx';
+import { type Column, Table } from '../../design/table.tsx';
 import { count, percent, rate } from '../../format/number.ts';
 import { ago } from '../../format/time.ts';
 import { verdicts } from './verdicts.ts';
@@ -17,58 +18,37 @@ export function WorkloadTable({ workloads, report, chosen, onChoose }: Props) {
   const warnings = ({ findings }: Workload) =>
     findings.filter(({ severity }) => severity === 'warning').length;
   const worstFirst = workloads.toSorted((a, b) => warnings(b) - warnings(a) || b.spans - a.spans);
+  const columns: Column<Workload>[] = [
+    {
+      head: 'Workload',
+      cell: ({ name }) => (
+        <button type="button" className="plain" aria-pressed={name === chosen} onClick={() => onChoose(name)}>
+          {name}
+        </button>
+      ),
+    },
+    { head: 'Instances', numeric: true, cell: ({ instances }) => count(instances.length) },
+    { head: 'Sidecar', cell: ({ versions }) => versions.join(', ') || <span className="muted">none</span> },
+    { head: 'Spans', numeric: true, cell: ({ spansPerSecond }) => rate(spansPerSecond) },
+    { head: 'Last seen', className: 'nowrap', cell: ({ lastSeen }) => ago(Number(lastSeen)) },
+    { head: 'Losses', className: 'nowrap', cell: ({ losses }) => <Losses losses={losses} /> },
+    { head: 'Links of its calls', cell: ({ links }) => <LinkShares links={links} /> },
+    {
+      head: 'In words',
+      cell: (workload) => (
+        <Words workload={workload} propagation={report.find((each) => each.workload === workload.name)} />
+      ),
+    },
+  ];
   return (
     <section className="panel wide" tabIndex={0} aria-label="Workloads">
-      <table className="workloads">
-        <thead>
-          <tr>
-            <th scope="col">Workload</th>
-            <th scope="col" className="number">
-              Instances
-            </th>
-            <th scope="col">Sidecar</th>
-            <th scope="col" className="number">
-              Spans
-            </th>
-            <th scope="col">Last seen</th>
-            <th scope="col">Losses</th>
-            <th scope="col">Links of its calls</th>
-            <th scope="col">In words</th>
-          </tr>
-        </thead>
-        <tbody>
-          {worstFirst.map((workload) => (
-            <tr key={workload.name} className={workload.name === chosen ? 'is-selected' : undefined}>
-              <td>
-                <button
-                  type="button"
-                  className="plain"
-                  aria-pressed={workload.name === chosen}
-                  onClick={() => onChoose(workload.name)}
-                >
-                  {workload.name}
-                </button>
-              </td>
-              <td className="number">{count(workload.instances.length)}</td>
-              <td>{workload.versions.join(', ') || <span className="muted">none</span>}</td>
-              <td className="number">{rate(workload.spansPerSecond)}</td>
-              <td className="nowrap">{ago(Number(workload.lastSeen))}</td>
-              <td className="nowrap">
-                <Losses losses={workload.losses} />
-              </td>
-              <td>
-                <LinkShares links={workload.links} />
-              </td>
-              <td>
-                <Words
-                  workload={workload}
-                  propagation={report.find((each) => each.workload === workload.name)}
-                />
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <Table
+        className="workloads"
+        columns={columns}
+        lines={worstFirst}
+        id={({ name }) => name}
+        isSelected={({ name }) => name === chosen}
+      />
     </section>
   );
 }

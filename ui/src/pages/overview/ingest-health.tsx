@@ -10,7 +10,7 @@ export function IngestHealth({ ingest }: { ingest: Ingest }) {
   return (
     <section className="panel" aria-labelledby="ingest">
       <h2 id="ingest">Ingest</h2>
-      <dl className="ingest">
+      <dl className="pairs ingest">
         <Line name="Received">
           {received.length === 0
             ? 'nothing yet'

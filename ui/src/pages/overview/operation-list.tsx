@@ -2,11 +2,11 @@ import { useQuery } from '@tanstack/react-query';
 
 import { busiest } from '../../api/queries.ts';
 import type { Operation } from '../../api/types.ts';
-import { Badge } from '../../design/badge.tsx';
+import { Errors } from '../../design/errors.tsx';
 import { ServiceName } from '../../design/service.tsx';
-import { useWindow } from '../../design/window-choice.tsx';
+import { useSearchWindow, useWindow } from '../../design/window-choice.tsx';
 import { duration } from '../../format/duration.ts';
-import { percent, rate } from '../../format/number.ts';
+import { rate } from '../../format/number.ts';
 import { href } from '../../url/href.ts';
 import { Link } from '../../url/link.tsx';
 
@@ -55,13 +55,13 @@ interface RowProps {
 }
 
 function OperationRow({ operation: { service, name, stats }, failing, hue }: RowProps) {
-  const { window, end } = useWindow();
+  const within = useSearchWindow();
   const found = href('/search', {
     service,
     operation: name,
     status: failing ? 'error' : null,
     order: 'duration',
-    ...(end === null ? { lookback: window } : { end }),
+    ...within,
   });
   return (
     <tr>
@@ -73,7 +73,7 @@ function OperationRow({ operation: { service, name, stats }, failing, hue }: Row
       <td className="number">{rate(stats.rate)}</td>
       <td className="number">
         {failing ? (
-          <Badge tone="failed">✕ {percent(stats.errorRatio)}</Badge>
+          <Errors ratio={stats.errorRatio} />
         ) : (
           <span title="95th percentile">{stats.p95 === null ? '–' : duration(stats.p95)}</span>
         )}

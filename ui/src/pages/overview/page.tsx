@@ -8,7 +8,7 @@ import type { Overview } from '../../api/types.ts';
 import { Answer } from '../../design/answer.tsx';
 import { Empty } from '../../design/empty.tsx';
 import { hues } from '../../design/hues.ts';
-import { useTitle } from '../../design/use-title.ts';
+import { Page } from '../../design/page.tsx';
 import { useWindow, WindowChoice } from '../../design/window-choice.tsx';
 import { Link } from '../../url/link.tsx';
 import { Changes } from './changes.tsx';
@@ -18,17 +18,12 @@ import { ServiceTable } from './service-table.tsx';
 
 /** How everything is doing, and where to look first. */
 export function OverviewPage() {
-  useTitle('Overview');
   const window = useWindow();
   const query = useQuery(overview(window));
   return (
-    <div className="page">
-      <div className="page-head">
-        <h1>Overview</h1>
-        <WindowChoice />
-      </div>
+    <Page title="Overview" tools={<WindowChoice />}>
       <Answer query={query}>{(body) => <Everything overview={body} />}</Answer>
-    </div>
+    </Page>
   );
 }
 

@@ -1,12 +1,14 @@
 import type { Service } from '../../api/types.ts';
-import { Badge } from '../../design/badge.tsx';
+import { Errors } from '../../design/errors.tsx';
+import { Exemplars } from '../../design/exemplars.tsx';
 import { ServiceName } from '../../design/service.tsx';
 import { Sparkline } from '../../design/sparkline.tsx';
+import { type Column, Table } from '../../design/table.tsx';
+import { useSearchWindow } from '../../design/window-choice.tsx';
 import { duration } from '../../format/duration.ts';
 import { count, percent, rate } from '../../format/number.ts';
-import { href, traceHref } from '../../url/href.ts';
+import { href } from '../../url/href.ts';
 import { Link } from '../../url/link.tsx';
-import { useWindow } from '../../design/window-choice.tsx';
 
 interface Props {
   services: readonly Service[];
@@ -15,112 +17,86 @@ interface Props {
 
 /** Every service with its rate, errors and latency; those with the largest share of errors first. */
 export function ServiceTable({ services, colours }: Props) {
+  const within = useSearchWindow();
   const worstFirst = services.toSorted(
     (a, b) => b.stats.errorRatio - a.stats.errorRatio || b.stats.calls - a.stats.calls,
   );
-  return (
-    <section className="panel wide" tabIndex={0} aria-labelledby="services">
-      <h2 id="services">Services</h2>
-      <table className="services">
-        <thead>
-          <tr>
-            <th scope="col">Service</th>
-            <th scope="col" className="number">
-              Rate
-            </th>
-            <th scope="col">
-              <span className="hidden-visually">Rate over time</span>
-            </th>
-            <th scope="col" className="number">
-              Errors
-            </th>
-            <th scope="col">
-              <span className="hidden-visually">Errors over time</span>
-            </th>
-            <th scope="col" className="number">
-              p50
-            </th>
-            <th scope="col" className="number">
-              p95
-            </th>
-            <th scope="col" className="number">
-              p99
-            </th>
-            <th scope="col">
-              <span className="hidden-visually">95th percentile over time</span>
-            </th>
-            <th scope="col">Look at</th>
-          </tr>
-        </thead>
-        <tbody>
-          {worstFirst.map((service) => (
-            <ServiceRow key={service.name} service={service} hue={colours.get(service.name)} />
-          ))}
-        </tbody>
-      </table>
-    </section>
-  );
-}
-
-function ServiceRow({
-  service: { name, stats, previous, points },
-  hue,
-}: {
-  service: Service;
-  hue: string | undefined;
-}) {
-  const { window, end } = useWindow();
-  const within = end === null ? { lookback: window } : { end };
-  const { slowest, error } = stats.exemplars;
-  const time = (nanos: number | null) =>
-    nanos === null ? <span className="muted">–</span> : duration(nanos);
-  return (
-    <tr>
-      <td>
+  const columns: Column<Service>[] = [
+    {
+      head: 'Service',
+      cell: ({ name }) => (
         <Link href={href('/search', { service: name, ...within })}>
-          <ServiceName name={name} hue={hue} />
+          <ServiceName name={name} hue={colours.get(name)} />
         </Link>
-      </td>
-      <td className="number" title={previous ? `${rate(previous.rate)} before` : undefined}>
-        {rate(stats.rate)}
-      </td>
-      <td>
-        <Sparkline values={points.calls} label={`Calls of ${name} over time`} />
-      </td>
-      <td className="number" title={previous ? `${percent(previous.errorRatio)} before` : undefined}>
-        {stats.errors === 0 ? (
-          <span className="muted">0 %</span>
+      ),
+    },
+    {
+      head: 'Rate',
+      numeric: true,
+      hint: ({ previous }) => before(previous?.rate, rate),
+      cell: ({ stats }) => rate(stats.rate),
+    },
+    {
+      head: 'Rate over time',
+      drawn: true,
+      cell: ({ name, points }) => <Sparkline values={points.calls} label={`Calls of ${name} over time`} />,
+    },
+    {
+      head: 'Errors',
+      numeric: true,
+      hint: ({ previous }) => before(previous?.errorRatio, percent),
+      cell: ({ name, stats: { errors, calls, errorRatio } }) =>
+        errors === 0 ? (
+          <Errors ratio={0} />
         ) : (
           <Link
             href={href('/search', { service: name, status: 'error', order: 'duration', ...within })}
-            title={`${count(stats.errors)} of ${count(stats.calls)}`}
+            title={`${count(errors)} of ${count(calls)}`}
           >
-            <Badge tone="failed">✕ {percent(stats.errorRatio)}</Badge>
+            <Errors ratio={errorRatio} />
           </Link>
-        )}
-      </td>
-      <td>
-        {stats.errors > 0 && (
+        ),
+    },
+    {
+      head: 'Errors over time',
+      drawn: true,
+      cell: ({ name, stats, points }) =>
+        stats.errors > 0 && (
           <Sparkline
             values={points.errors}
             top={Math.max(1, ...points.calls)}
             label={`Errors of ${name} over time`}
             colour="var(--failed)"
           />
-        )}
-      </td>
-      <td className="number">{time(stats.p50)}</td>
-      <td className="number" title={previous?.p95 ? `${duration(previous.p95)} before` : undefined}>
-        {time(stats.p95)}
-      </td>
-      <td className="number">{time(stats.p99)}</td>
-      <td>
+        ),
+    },
+    { head: 'p50', numeric: true, cell: ({ stats }) => time(stats.p50) },
+    {
+      head: 'p95',
+      numeric: true,
+      hint: ({ previous }) => before(previous?.p95, duration),
+      cell: ({ stats }) => time(stats.p95),
+    },
+    { head: 'p99', numeric: true, cell: ({ stats }) => time(stats.p99) },
+    {
+      head: '95th percentile over time',
+      drawn: true,
+      cell: ({ name, points }) => (
         <Sparkline values={points.p95} label={`95th percentile of ${name} over time`} colour="var(--hue-3)" />
-      </td>
-      <td className="nowrap looks">
-        {slowest && <Link href={traceHref(slowest)}>slowest</Link>}{' '}
-        {error && <Link href={traceHref(error)}>an error</Link>}
-      </td>
-    </tr>
+      ),
+    },
+    { head: 'Look at', className: 'nowrap looks', cell: ({ stats }) => <Exemplars of={stats.exemplars} /> },
+  ];
+  return (
+    <section className="panel wide" tabIndex={0} aria-labelledby="services">
+      <h2 id="services">Services</h2>
+      <Table className="services" columns={columns} lines={worstFirst} id={({ name }) => name} />
+    </section>
   );
 }
+
+const time = (nanos: number | null) => (nanos === null ? <span className="muted">–</span> : duration(nanos));
+
+/** What a value was in the window before this one. */
+const before = (value: number | null | undefined, words: (value: number) => string) =>
+  value == null ? undefined : `${words(value)} before`;

@@ -15,32 +15,22 @@ export function Toolbar({ view }: { view: View }) {
   const isZoomed = part.from > all.from || part.to < all.to;
   return (
     <div className="toolbar trace-toolbar">
-      <div className="segments" role="group" aria-label="View">
-        {shapes.map((shape) => (
-          <button
-            key={shape}
-            type="button"
-            aria-pressed={view.shape === shape}
-            onClick={() => change({ view: shape === 'waterfall' ? null : shape })}
-          >
-            {shapeWords[shape]}
-          </button>
-        ))}
-      </div>
+      <Segments
+        label="View"
+        choices={shapes}
+        words={shapeWords}
+        chosen={view.shape}
+        onChoose={(shape) => change({ view: shape === 'waterfall' ? null : shape })}
+      />
       {view.shape !== 'flame' && (
-        <div className="segments" role="group" aria-label="Spans">
-          {filters.map((filter) => (
-            <button
-              key={filter}
-              type="button"
-              aria-pressed={view.filter === filter}
-              disabled={filter === 'errors' && view.errors.length === 0}
-              onClick={() => change({ show: filter === 'all' ? null : filter })}
-            >
-              {filterWords[filter]}
-            </button>
-          ))}
-        </div>
+        <Segments
+          label="Spans"
+          choices={filters}
+          words={filterWords}
+          chosen={view.filter}
+          isDisabled={(filter) => filter === 'errors' && view.errors.length === 0}
+          onChoose={(filter) => change({ show: filter === 'all' ? null : filter })}
+        />
       )}
       <Find view={view} />
       {guessed > 0 && (
@@ -72,6 +62,35 @@ export function Toolbar({ view }: { view: View }) {
         <Link href={href('/compare', { a: trace.traceId })}>Compare</Link>
         <Export id={trace.traceId} />
       </span>
+    </div>
+  );
+}
+
+interface SegmentsProps<Choice extends string> {
+  label: string;
+  choices: readonly Choice[];
+  words: Record<Choice, string>;
+  chosen: Choice;
+  isDisabled?: (choice: Choice) => boolean;
+  onChoose: (choice: Choice) => void;
+}
+
+/** One of a few, side by side. */
+function Segments<Choice extends string>(props: SegmentsProps<Choice>) {
+  const { label, choices, words, chosen, isDisabled, onChoose } = props;
+  return (
+    <div className="segments" role="group" aria-label={label}>
+      {choices.map((choice) => (
+        <button
+          key={choice}
+          type="button"
+          aria-pressed={choice === chosen}
+          disabled={isDisabled?.(choice)}
+          onClick={() => onChoose(choice)}
+        >
+          {words[choice]}
+        </button>
+      ))}
     </div>
   );
 }

@@ -27,11 +27,7 @@ export function OperationRows({ view }: { view: View }) {
   return (
     <div className="span-table-body">
       <table>
-        <thead>
-          <tr>
-            <Heads columns={columns} sorting={sorting} onSort={setSorting} />
-          </tr>
-        </thead>
+        <Heads columns={columns} sorting={sorting} onSort={setSorting} />
         <tbody>
           {sorted(lines, columns, sorting).map((line) => (
             <tr

@@ -64,11 +64,7 @@ export function SpanRows({ view }: { view: View }) {
   return (
     <div className="span-table-body" ref={body}>
       <table aria-rowcount={lines.length + 1}>
-        <thead>
-          <tr>
-            <Heads columns={columns} sorting={sorting} onSort={setSorting} />
-          </tr>
-        </thead>
+        <Heads columns={columns} sorting={sorting} onSort={setSorting} />
         <tbody>
           {above > 0 && <tr aria-hidden="true" style={{ height: above }} />}
           {rows.map(({ index }) => (
