@@ -4,6 +4,7 @@
 //! what the services say is read from the terminal's lines.
 
 mod ask;
+mod busy;
 mod process;
 mod trace;
 
@@ -24,6 +25,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub use self::ask::{Answer, ask};
+use self::ask::{read, send};
 use self::process::descendants;
 pub use self::process::{Process, networks};
 pub use self::trace::{Span, Trace, of_path};
@@ -148,7 +150,24 @@ impl Mesh {
 
     /// Sends a request to a published service and reads the whole answer.
     pub fn ask(&self, service: &str, method: &str, target: &str, headers: &[(&str, &str)]) -> Answer {
-        ask(self.address(service), method, target, headers, b"")
+        self.ask_with(service, method, target, headers, b"")
+    }
+
+    /// As [`Mesh::ask`], with a body.
+    pub fn ask_with(
+        &self,
+        service: &str,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        let mut asked = send(self.address(service), method, target, headers, body).unwrap();
+        // the connection is still open when everybody is asked who holds the request
+        read(&mut asked, PATIENCE).unwrap_or_else(|error| {
+            let busy = busy::told(&self.processes());
+            panic!("{method} {target}: {error}; the mesh is busy with:\n{busy}")
+        })
     }
 
     /// Has a service make a few calls, one after the other, below `/warm`: who made the very first call of all, nobody

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Output;
 
 use serde_json::Value;
-use stories::mesh::{Answer, Mesh, Span, Trace, ask};
+use stories::mesh::{Answer, Mesh, Span, Trace};
 
 const ACCOUNTS: std::ops::RangeInclusive<u32> = 1..=8;
 
@@ -35,7 +35,7 @@ fn json(output: &Output) -> Value {
 fn move_money(mesh: &Mesh, account: u32, kind: &str, cents: i64) -> Answer {
     let target = format!("/accounts/{account}/{kind}");
     let document = format!("{{\"amount\": {cents}}}");
-    ask(mesh.address("edge"), "POST", &target, &[], document.as_bytes())
+    mesh.ask_with("edge", "POST", &target, &[], document.as_bytes())
 }
 
 fn money_in_the_bank(mesh: &Mesh) -> i64 {

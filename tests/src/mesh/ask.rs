@@ -1,7 +1,8 @@
 //! One HTTP/1.1 request from this machine.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -25,6 +26,18 @@ impl Answer {
 
 /// Sends one HTTP/1.1 request on a connection of its own, exactly as given, and reads the whole answer.
 pub fn ask(to: SocketAddr, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    let mut asked = send(to, method, target, headers, body).unwrap();
+    read(&mut asked, PATIENCE).unwrap()
+}
+
+/// Sends a request, and answers the connection that it is on.
+pub(super) fn send(
+    to: SocketAddr,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> io::Result<TcpStream> {
     let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n");
     if !body.is_empty() {
         head += &format!(
@@ -35,20 +48,25 @@ pub fn ask(to: SocketAddr, method: &str, target: &str, headers: &[(&str, &str)],
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");
     }
-    let mut stream = TcpStream::connect(to).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(format!("{head}\r\n").as_bytes()).unwrap();
-    stream.write_all(body).unwrap();
+    let mut stream = TcpStream::connect(to)?;
+    stream.write_all(format!("{head}\r\n").as_bytes())?;
+    stream.write_all(body)?;
+    Ok(stream)
+}
+
+/// Reads the whole answer. An error if nothing comes for so long.
+pub(super) fn read(asked: &mut TcpStream, patience: Duration) -> io::Result<Answer> {
+    asked.set_read_timeout(Some(patience))?;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
+    asked.read_to_end(&mut answer)?;
     let answer = String::from_utf8(answer).unwrap();
     let (head, body) = answer
         .split_once("\r\n\r\n")
         .unwrap_or_else(|| panic!("no answer: `{answer}`"));
     assert!(!head.to_ascii_lowercase().contains("transfer-encoding"), "{head}");
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer {
+    Ok(Answer {
         status,
         body: body.to_owned(),
-    }
+    })
 }
