@@ -14,6 +14,9 @@ use crate::wire::{self, bytes_len, varint_len};
 /// Longest attribute value in bytes; more is cut at a character's boundary.
 pub const VALUE_BYTES_MAX: usize = 4096;
 
+/// The most bytes of memory that a span keeps for the next one. Only those with long attributes need more.
+const KEPT_BYTES_MAX: usize = 2048;
+
 /// One span while it is written.
 #[derive(Debug, Default)]
 pub struct SpanEncoder {
@@ -21,9 +24,10 @@ pub struct SpanEncoder {
 }
 
 impl SpanEncoder {
-    /// Forgets what has been written and keeps the memory, for another span.
+    /// Forgets what has been written and keeps the usual memory, for another span.
     pub fn clear(&mut self) {
         self.buffer.clear();
+        self.buffer.shrink_to(KEPT_BYTES_MAX);
     }
 
     /// What has been written.
