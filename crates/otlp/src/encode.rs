@@ -295,6 +295,19 @@ mod tests {
     }
 
     #[test]
+    fn long_attributes_leave_no_more_than_the_usual_memory_to_the_next_span() {
+        let mut span = SpanEncoder::default();
+        span.text("http.request.header.cookie", &[b'c'; VALUE_BYTES_MAX]);
+        span.clear();
+        assert!(span.as_bytes().is_empty());
+        assert!(
+            span.buffer.capacity() <= KEPT_BYTES_MAX,
+            "{}",
+            span.buffer.capacity()
+        );
+    }
+
+    #[test]
     fn another_decoder_reads_what_was_written() {
         let mut span = SpanEncoder::default();
         span.text("url.path", b"/accounts/7");
