@@ -14,6 +14,9 @@ use crate::wire::{self, bytes_len, varint_len};
 /// Longest attribute value in bytes; more is cut at a character's boundary.
 pub const VALUE_BYTES_MAX: usize = 4096;
 
+/// The most bytes of memory that a span keeps for the next one. Only those with long attributes need more.
+const KEPT_BYTES_MAX: usize = 2048;
+
 /// One span while it is written.
 #[derive(Debug, Default)]
 pub struct SpanEncoder {
@@ -21,9 +24,10 @@ pub struct SpanEncoder {
 }
 
 impl SpanEncoder {
-    /// Forgets what has been written and keeps the memory, for another span.
+    /// Forgets what has been written and keeps the usual memory, for another span.
     pub fn clear(&mut self) {
         self.buffer.clear();
+        self.buffer.shrink_to(KEPT_BYTES_MAX);
     }
 
     /// What has been written.
@@ -288,6 +292,19 @@ mod tests {
         let request = ExportTraceServiceRequest::decode(request.as_slice()).unwrap();
         let spans = request.resource_spans[0].scope_spans[0].spans.clone();
         (request, spans)
+    }
+
+    #[test]
+    fn long_attributes_leave_no_more_than_the_usual_memory_to_the_next_span() {
+        let mut span = SpanEncoder::default();
+        span.text("http.request.header.cookie", &[b'c'; VALUE_BYTES_MAX]);
+        span.clear();
+        assert!(span.as_bytes().is_empty());
+        assert!(
+            span.buffer.capacity() <= KEPT_BYTES_MAX,
+            "{}",
+            span.buffer.capacity()
+        );
     }
 
     #[test]

@@ -83,8 +83,6 @@ impl Recorded {
         pod.metrics.begun(lineage.link);
         let (start, mut spare) = recorder.open(observed.read);
         let span = spare.as_mut().map(|spare| std::mem::take(&mut spare.span));
-        let mut span = span.unwrap_or_default();
-        span.clear();
         let recording = pod.records(&lineage.context);
         let settings = observed.live();
         let probe = observed.direction == Direction::Inbound && known.is_probe(&settings.probe_paths);
@@ -96,7 +94,7 @@ impl Recorded {
             began: observed.read,
             start,
             part,
-            span,
+            span: span.unwrap_or_default(),
             recording,
             method: known.method,
             path: 0..0,
@@ -281,6 +279,11 @@ impl Recorded {
         } else {
             self.method
         }
+    }
+
+    /// Forgets the span that has been written, and keeps the usual memory of one.
+    pub(super) fn clear(&mut self) {
+        self.span.clear();
     }
 
     fn pod(&self) -> Option<&Pod> {
