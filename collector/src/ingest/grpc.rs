@@ -11,7 +11,6 @@ use tonic::{Code, Status};
 
 use super::{Failure, Ingest, READ_TIMEOUT, REQUEST_BYTES, RETRY_AFTER};
 use crate::metrics::{RequestFailure, Transport};
-use crate::store::StoreError;
 
 /// OTLP over gRPC: `TraceService.Export`. Other methods are answered with UNIMPLEMENTED.
 pub fn router(ingest: Arc<Ingest>) -> Router {
@@ -57,25 +56,19 @@ async fn export(State(ingest): State<Arc<Ingest>>, request: Request) -> Response
     response.map(Body::new)
 }
 
-/// The code says whether trying again helps (OTLP 1.x, "Failures"): after UNAVAILABLE it does, after INVALID_ARGUMENT
-/// it does not, and after RESOURCE_EXHAUSTED it does if the details say when.
 fn status(failure: &Failure) -> Status {
-    let message = failure.to_string();
-    match failure {
-        Failure::Malformed(_) | Failure::Unsupported(_) | Failure::TooLarge => {
-            Status::invalid_argument(message)
-        }
-        Failure::Busy | Failure::Store(StoreError::Behind(_)) => {
-            let details = retry_details(Code::ResourceExhausted as i32, &message, RETRY_AFTER);
-            Status::with_details(Code::ResourceExhausted, message, details.into())
-        }
-        Failure::TooSlow | Failure::Store(StoreError::Unavailable(_)) => Status::unavailable(message),
+    let (code, message) = (failure.code(), failure.to_string());
+    if code != Code::ResourceExhausted {
+        return Status::new(code, message);
     }
+    let details = retry_details(code as i32, &message, RETRY_AFTER);
+    Status::with_details(code, message, details.into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::StoreError;
 
     #[test]
     fn who_comes_too_fast_is_told_when_to_come_again() {

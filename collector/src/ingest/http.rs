@@ -11,7 +11,6 @@ use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use otlp::receive::{BadRequest, Reply, fault_json, fault_protobuf};
-use tonic::Code;
 
 use super::{Failure, Ingest, READ_TIMEOUT, REQUEST_BYTES, RETRY_AFTER};
 use crate::metrics::Transport;
@@ -136,19 +135,15 @@ impl Encoding {
 
     /// The status says whether trying again helps (OTLP 1.x, "Failures"): 429, 502, 503 and 504 do, others do not.
     fn fault(self, failure: &Failure) -> Response {
-        let (status, code) = match failure {
-            Failure::Malformed(_) => (StatusCode::BAD_REQUEST, Code::InvalidArgument),
-            Failure::Unsupported(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::InvalidArgument),
-            Failure::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Code::InvalidArgument),
-            // 408 would say the same, but OTLP's senders would drop their spans
-            Failure::Busy | Failure::Store(StoreError::Behind(_)) => {
-                (StatusCode::TOO_MANY_REQUESTS, Code::ResourceExhausted)
-            }
-            Failure::TooSlow | Failure::Store(StoreError::Unavailable(_)) => {
-                (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable)
-            }
+        let status = match failure {
+            Failure::Malformed(_) => StatusCode::BAD_REQUEST,
+            Failure::Unsupported(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Failure::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Failure::Busy | Failure::Store(StoreError::Behind(_)) => StatusCode::TOO_MANY_REQUESTS,
+            // 408 would say of slow ones what they are, but OTLP's senders would drop their spans
+            Failure::TooSlow | Failure::Store(StoreError::Unavailable(_)) => StatusCode::SERVICE_UNAVAILABLE,
         };
-        let message = failure.to_string();
+        let (code, message) = (failure.code(), failure.to_string());
         let mut response = match self {
             Self::Protobuf => self.response(status, fault_protobuf(code as i32, &message)),
             Self::Json => self.response(status, fault_json(code as i32, &message)),

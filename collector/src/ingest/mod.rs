@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use otlp::receive::{BadRequest, Batch, Packed, Reply, Scanned, from_json, from_protobuf};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tonic::Code;
 
 use crate::live::{Live, Observed};
 use crate::metrics::{RequestFailure, Transport};
@@ -64,6 +65,18 @@ pub enum Failure {
     /// The store could not keep it.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Failure {
+    /// What it is called by gRPC, and in what HTTP answers. It says whether trying again helps (OTLP 1.x, "Failures"): after
+    /// UNAVAILABLE it does, after INVALID_ARGUMENT it does not, and after RESOURCE_EXHAUSTED it does if the details say when.
+    fn code(&self) -> Code {
+        match self {
+            Self::Malformed(_) | Self::Unsupported(_) | Self::TooLarge => Code::InvalidArgument,
+            Self::Busy | Self::Store(StoreError::Behind(_)) => Code::ResourceExhausted,
+            Self::TooSlow | Self::Store(StoreError::Unavailable(_)) => Code::Unavailable,
+        }
+    }
 }
 
 impl Ingest {
