@@ -1,15 +1,17 @@
 //! What the operator asks of the API server, and what it changes there: as little as it can.
 //!
-//! [`watching`] begins what [`namespaces`] and [`objects`] do. By its [`lease`] a replica knows whether it is the [`leader`],
-//! which keeps [`certificates`] in a Secret and in the webhook's `caBundle`, mirrors labels, and writes [`events`]. Nothing
-//! here decides anything.
+//! [`watching`] begins what [`namespaces`], [`objects`] and [`policies`] do, each of which [`follow`]s what it is about. By its
+//! [`lease`] a replica knows whether it is the [`leader`], which keeps [`certificates`] in a Secret and in the webhook's
+//! `caBundle`, mirrors labels, and writes [`events`] and the statuses of policies. Nothing here decides anything.
 
 pub mod certificates;
 pub mod events;
+pub mod follow;
 pub mod leader;
 pub mod lease;
 pub mod namespaces;
 pub mod objects;
+pub mod policies;
 pub mod watching;
 
 use kube::Client;
