@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{ArgMatches, Command};
-use contract::{installed, port};
+use contract::{installed, operator_env, port};
 use inject::decide::collector;
 use nix::unistd::gethostname;
 use process::config::flags::{self, Setting, setting};
@@ -86,7 +86,7 @@ fn settings() -> [Setting; 12] {
         setting(
             "exclude",
             "--exclude",
-            "MESHTRACE_OPERATOR_EXCLUDE",
+            operator_env::EXCLUDE,
             "NAMESPACES",
             "",
             "Further namespaces that the API server does not ask about, separated by commas",
@@ -110,7 +110,7 @@ fn settings() -> [Setting; 12] {
         setting(
             "image",
             "--image",
-            "MESHTRACE_OPERATOR_IMAGE",
+            operator_env::IMAGE,
             "IMAGE",
             format!("{}:{version}", installed::SIDECAR_IMAGE),
             "The sidecar's image, unless an annotation names another one",
@@ -118,7 +118,7 @@ fn settings() -> [Setting; 12] {
         setting(
             "collector",
             "--collector",
-            "MESHTRACE_OPERATOR_COLLECTOR",
+            operator_env::COLLECTOR,
             "URL",
             installed::COLLECTOR,
             "Where sidecars send their spans",
@@ -134,7 +134,7 @@ fn settings() -> [Setting; 12] {
         setting(
             "settings-url",
             "--settings-url",
-            "MESHTRACE_OPERATOR_SETTINGS_URL",
+            operator_env::SETTINGS_URL,
             "URL",
             installed::OPERATOR,
             "Where sidecars are told to ask for settings; empty for nowhere",
