@@ -68,12 +68,14 @@ pub fn with(values: &str) -> Namespace {
     installed
 }
 
-/// Takes it away, if it is there.
+/// Takes it away, if it is there, and returns what helm said of it.
 #[track_caller]
-pub fn not_at_all() {
-    tell(&format!(
-        "helm uninstall {NAME} --namespace {NAME} --ignore-not-found --wait --timeout 150s"
-    ));
+#[must_use]
+pub fn not_at_all() -> String {
+    // what its hooks print it logs, to standard error
+    let line =
+        format!("helm uninstall {NAME} --namespace {NAME} --ignore-not-found --wait --timeout 150s 2>&1");
+    attempt("sh", &["-c", &line], "").unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// What the collector answers, asked through the API server, so from anywhere.
