@@ -94,6 +94,9 @@ pub mod env {
     pub const WORKERS: &str = "MESHTRACE_WORKERS";
     /// `log`: level and targets, as `tracing`'s `EnvFilter` reads them.
     pub const LOG: &str = "MESHTRACE_LOG";
+    /// Set where a pod shall start whatever is wrong with us; stands for no key. `redirect` writes into this file why there
+    /// are no rules, as with `--best-effort`; `run` leaves out the variables that it cannot read.
+    pub const BEST_EFFORT: &str = "MESHTRACE_BEST_EFFORT";
 }
 
 /// The environment variables by which a cluster tells the operator what else has to know: `meshtrace check` and `meshtrace

@@ -49,9 +49,10 @@ pub fn attempt(program: &str, arguments: &[&str], input: &str) -> Result<String,
     };
     match run() {
         Ok(output) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        Ok(output) => Err(format!(
-            "`{line}`: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
+        Ok(Output { stdout, stderr, .. }) => Err(format!(
+            "`{line}`: {}{}",
+            String::from_utf8_lossy(&stderr).trim(),
+            String::from_utf8_lossy(&stdout).trim()
         )),
         Err(error) => Err(format!("`{line}`: {error}")),
     }

@@ -14,6 +14,12 @@ use crate::web;
 /// The release and its namespace.
 pub const NAME: &str = "meshtrace";
 
+/// Where it is, or was.
+#[must_use]
+pub fn there() -> Namespace {
+    Namespace(NAME.to_owned())
+}
+
 /// Installs it, or brings an installation back to what it is with these values (`key=value`, separated by spaces).
 #[track_caller]
 pub fn with(values: &str) -> Namespace {
@@ -33,7 +39,7 @@ pub fn with(values: &str) -> Namespace {
     ];
     let wait = ["--create-namespace", "--wait", "--timeout", &patience];
     let arguments = [&install[..], &wait, &values].concat();
-    let installed = Namespace(NAME.to_owned());
+    let installed = there();
     if let Err(error) = attempt("helm", &arguments, "") {
         panic!("{error}\n{}", installed.state());
     }
@@ -68,12 +74,14 @@ pub fn with(values: &str) -> Namespace {
     installed
 }
 
-/// Takes it away, if it is there.
+/// Takes it away, if it is there, and returns what helm said of it.
 #[track_caller]
-pub fn not_at_all() {
-    tell(&format!(
-        "helm uninstall {NAME} --namespace {NAME} --ignore-not-found --wait --timeout 150s"
-    ));
+#[must_use]
+pub fn not_at_all() -> String {
+    // what its hooks print it logs, to standard error
+    let line =
+        format!("helm uninstall {NAME} --namespace {NAME} --ignore-not-found --wait --timeout 150s 2>&1");
+    attempt("sh", &["-c", &line], "").unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// What the collector answers, asked through the API server, so from anywhere.
@@ -91,7 +99,18 @@ pub fn collector(path: &str) -> Result<Value, String> {
 /// # Errors
 /// The collector does not answer.
 pub fn traces(service: &str) -> Result<Vec<Vec<Span>>, String> {
-    let answer = collector(&format!("/api/traces?service={service}&limit=200"))?;
+    traces_by(collector, service)
+}
+
+/// [`traces`], asked in another way than through the API server.
+///
+/// # Errors
+/// The collector does not answer.
+pub fn traces_by(
+    ask: impl FnOnce(&str) -> Result<Value, String>,
+    service: &str,
+) -> Result<Vec<Vec<Span>>, String> {
+    let answer = ask(&format!("/api/traces?service={service}&limit=200"))?;
     let traces = answer["data"].as_array().cloned().unwrap_or_default();
     Ok(traces.iter().map(spans).collect())
 }

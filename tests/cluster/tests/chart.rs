@@ -24,7 +24,7 @@ fn try_out(what: &str, manifest: &str) {
 #[test]
 fn the_api_server_takes_every_set_of_values_and_has_nothing_to_warn_of() {
     // or its webhook would warn that nothing in a namespace like this can be redirected
-    installed::not_at_all();
+    drop(installed::not_at_all());
     let own = Own::new("rendered", RESTRICTED);
     let places = format!("demo.namespace={0},test.namespace={0}", own.name());
     let values = repository().join("tests/data/chart/values");
