@@ -25,8 +25,8 @@ impl Server {
     /// Starts the program with its data in a folder. It seals what is older than about a minute.
     pub(crate) async fn start(program: &Path, data: &Path) -> io::Result<Self> {
         let started = Instant::now();
-        let flags =
-            ["--otlp-grpc", "--otlp-http", "--query", "--admin"].map(|flag| format!("{flag}=127.0.0.1:0"));
+        let flags = ["--otlp-grpc", "--otlp-http", "--zipkin", "--query", "--admin"]
+            .map(|flag| format!("{flag}=127.0.0.1:0"));
         let mut child = Command::new(program)
             .args(flags)
             .args([
