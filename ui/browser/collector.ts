@@ -22,13 +22,14 @@ export class Collector {
   ) {}
 
   static async start(): Promise<Collector> {
-    const [grpc, http, query, admin] = await freePorts(4);
+    const [grpc, http, zipkin, query, admin] = await freePorts(5);
     const at = (port: number | undefined) => `127.0.0.1:${port ?? 0}`;
     const child = spawn(
       program,
       [
         `--otlp-grpc=${at(grpc)}`,
         `--otlp-http=${at(http)}`,
+        `--zipkin=${at(zipkin)}`,
         `--query=${at(query)}`,
         `--admin=${at(admin)}`,
         '--log=warn',

@@ -42,8 +42,8 @@ impl Store {
             Self::Meshtrace => {
                 let data = data.display();
                 let flags = format!(
-                    "--otlp-grpc={grpc} --query={query} --otlp-http=127.0.0.1:0 --admin=127.0.0.1:0 --retention=16m \
-                     --durability=batch --data-max-bytes=64GiB --data={data}"
+                    "--otlp-grpc={grpc} --query={query} --otlp-http=127.0.0.1:0 --zipkin=127.0.0.1:0 --admin=127.0.0.1:0 \
+                     --retention=16m --durability=batch --data-max-bytes=64GiB --data={data}"
                 );
                 flags.split(' ').map(str::to_owned).collect()
             }

@@ -30,6 +30,8 @@ pub mod port {
     pub const OTLP_GRPC: u16 = 4317;
     /// The collector's OTLP over HTTP.
     pub const OTLP_HTTP: u16 = 4318;
+    /// The collector's Zipkin, version 2.
+    pub const ZIPKIN: u16 = 9411;
     /// The collector's query API (Jaeger's HTTP JSON).
     pub const QUERY: u16 = 16686;
     /// The collector's metrics and probes, where Jaeger has them.

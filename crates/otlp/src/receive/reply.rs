@@ -25,6 +25,12 @@ impl Reply {
         })
     }
 
+    /// How many spans were refused and why, in words; none if all were kept.
+    pub fn refused(&self) -> Option<&str> {
+        let partial = self.0.partial_success.as_ref()?;
+        Some(&partial.error_message)
+    }
+
     /// As protobuf.
     pub fn to_protobuf(&self) -> Vec<u8> {
         self.0.encode_to_vec()
