@@ -138,7 +138,8 @@ async fn within<T>(step: &str, call: impl Future<Output = Result<T, kube::Error>
 }
 
 impl ForgetError {
+    /// Also where the API server does not know the kind at all, of which it tells in no form but the code.
     fn is_not_found(&self) -> bool {
-        matches!(self, Self::Refused { source: kube::Error::Api(status), .. } if status.is_not_found())
+        matches!(self, Self::Refused { source: kube::Error::Api(status), .. } if status.code == 404)
     }
 }

@@ -194,13 +194,7 @@ impl Namespace {
     /// Its pods and events, for who has to find out why something did not happen.
     #[must_use]
     pub fn state(&self) -> String {
-        let show = [
-            "--namespace",
-            self.name(),
-            "get",
-            "pods,events",
-            "--sort-by=.metadata.creationTimestamp",
-        ];
+        let show = ["--namespace", self.name(), "get", "pods,events"];
         attempt("kubectl", &show, "").unwrap_or_else(|error| error)
     }
 

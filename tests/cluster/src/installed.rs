@@ -23,20 +23,19 @@ pub fn there() -> Namespace {
 /// Installs it, or brings an installation back to what it is with these values (`key=value`, separated by spaces).
 #[track_caller]
 pub fn with(values: &str) -> Namespace {
+    from("charts/meshtrace", values)
+}
+
+/// [`with`], from another chart than this repository's, by its path in it.
+#[track_caller]
+pub fn from(chart: &str, values: &str) -> Namespace {
     // - nothing stays when it is uninstalled, so that the next one begins with nothing
     // - the API server waits for the webhook even where all of this shares two processors with whoever compiles
     let always = "collector.storage.whenDeleted=Delete crds.keep=false operator.replicas=1 operator.webhook.timeoutSeconds=20";
     let values = always.split(' ').chain(values.split_whitespace());
     let values: Vec<&str> = values.flat_map(|value| ["--set", value]).collect();
     let patience = format!("{}s", PATIENCE.as_secs());
-    let install = [
-        "upgrade",
-        "--install",
-        NAME,
-        "charts/meshtrace",
-        "--namespace",
-        NAME,
-    ];
+    let install = ["upgrade", "--install", NAME, chart, "--namespace", NAME];
     let wait = ["--create-namespace", "--wait", "--timeout", &patience];
     let arguments = [&install[..], &wait, &values].concat();
     let installed = there();
@@ -110,14 +109,28 @@ pub fn traces_by(
     ask: impl FnOnce(&str) -> Result<Value, String>,
     service: &str,
 ) -> Result<Vec<Vec<Span>>, String> {
-    let answer = ask(&format!("/api/traces?service={service}&limit=200"))?;
+    Ok(read(&ask(&format!("/api/traces?service={service}&limit=200"))?))
+}
+
+/// The spans of one trace.
+///
+/// # Errors
+/// The collector does not answer, or does not have it.
+pub fn trace(id: &str) -> Result<Vec<Span>, String> {
+    let found = read(&collector(&format!("/api/traces/{id}"))?).pop();
+    found.ok_or_else(|| format!("no trace {id}"))
+}
+
+fn read(answer: &Value) -> Vec<Vec<Span>> {
     let traces = answer["data"].as_array().cloned().unwrap_or_default();
-    Ok(traces.iter().map(spans).collect())
+    traces.iter().map(spans).collect()
 }
 
 /// A span, as far as tests look at it.
 #[derive(Clone, Debug)]
 pub struct Span {
+    /// The trace that it belongs to.
+    pub trace: String,
     /// The service that it belongs to.
     pub service: String,
     /// What the service did.
@@ -154,6 +167,7 @@ fn spans(trace: &Value) -> Vec<Span> {
             let process = &trace["processes"][text(&span["processID"])];
             let references = span["references"].as_array().cloned().unwrap_or_default();
             Span {
+                trace: text(&span["traceID"]),
                 service: text(&process["serviceName"]),
                 name: text(&span["operationName"]),
                 id: text(&span["spanID"]),
