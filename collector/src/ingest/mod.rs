@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use otlp::receive::{
-    BadRequest, Batch, Packed, Reply, Scanned, from_json, from_protobuf, from_zipkin_json,
+    BadRequest, Batch, Packed, Reply, Scanned, from_json, from_metrics, from_protobuf, from_zipkin_json,
     from_zipkin_protobuf,
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -32,6 +32,8 @@ pub use zipkin::router as zipkin_router;
 
 /// Bytes of a request, decompressed.
 pub const REQUEST_BYTES: usize = 16 << 20;
+/// Bytes of a request in which a sidecar tells of itself: ten times what it takes.
+pub const REPORT_BYTES: usize = 64 << 10;
 /// Bytes of a request that is not taken apart in passing.
 const LARGE_REQUEST_BYTES: usize = 1 << 20;
 /// Requests that are read and worked on at once. Others wait for [`TURN_TIMEOUT`].
@@ -128,6 +130,15 @@ impl Ingest {
         live.count(&observed, now);
         tail.show(shown);
         Ok(Reply::new(&refused))
+    }
+
+    /// Takes what sidecars tell of themselves. What others tell is refused: nobody would look at it here.
+    fn note(&self, request: Bytes) -> Result<Reply, Failure> {
+        let reports = from_metrics(request)?;
+        let refused = self.sources.live.report(&reports, time::now());
+        Ok(Reply::of(refused, || {
+            "only what meshtrace's sidecars tell of themselves is taken; send metrics elsewhere".to_owned()
+        }))
     }
 
     fn count(&self, failure: &Failure) {

@@ -13,6 +13,7 @@ mod packed;
 mod protobuf;
 mod refusal;
 mod reply;
+pub mod report;
 mod scan;
 mod walk;
 mod zipkin;
@@ -28,6 +29,7 @@ pub use packed::{Packed, request};
 pub use protobuf::{from_protobuf, from_request};
 pub use refusal::{Reason, Refusals};
 pub use reply::{Reply, fault_json, fault_protobuf, retry_details};
+pub use report::from_metrics;
 pub use scan::{Said, Scanned};
 pub use zipkin::{from_zipkin_json, from_zipkin_protobuf};
 
