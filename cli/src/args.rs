@@ -115,6 +115,12 @@ pub enum Command {
         #[command(flatten)]
         now: Now,
     },
+    /// List workloads with what their sidecars tell of themselves: losses, added latency, CPU, memory; and what to do
+    Mesh {
+        /// What to look at
+        #[command(flatten)]
+        now: Now,
+    },
     /// Say why a workload has a sidecar or none, or why its traces are not connected
     #[command(after_long_help = WHY)]
     Why {

@@ -142,6 +142,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
             ask(&runtime, &question, &now, colour)
         }
         Command::Graph { now } => ask(&runtime, &Question::Graph, &now, colour),
+        Command::Mesh { now } => ask(&runtime, &Question::Mesh, &now, colour),
         Command::Why {
             subject: Some(subject),
             propagation: false,

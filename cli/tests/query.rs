@@ -88,6 +88,15 @@ fn own_answer(target: &str) -> (u16, &'static str) {
             "dialects": [{"name": "w3c", "count": 1}], "methods": [{"name": "single", "count": 5}],
             "reasons": [{"name": "ambiguous", "count": 2}], "meanConfidence": 0.995}}]}]}"#,
         ),
+        "/mesh" => (
+            200,
+            r#"{"workloads": [{"name": "bank", "instances": [{}, {}], "versions": ["0.1.0"], "spansPerSecond": 12.5,
+            "losses": [{"name": "queue_full", "count": 5}], "sidecars": {"addedLatency": {"requests": 9, "p99": 50000},
+            "cpu": 0.021, "memory": 18874368}, "links": {"propagated": 0, "exact": 3, "inferred": 1, "unknown": 0},
+            "findings": [{"severity": "warning", "text": "5 spans are lost", "fix": "see the collector"}]},
+            {"name": "shop", "instances": [], "versions": [], "spansPerSecond": 0, "losses": null, "sidecars": null,
+            "links": {"propagated": 0, "exact": 0, "inferred": 0, "unknown": 0}, "findings": []}]}"#,
+        ),
         "/traces" if query.contains("traceId=7d4c") => (
             200,
             r#"{"traces": [{"traceId": "7d4cbb2bfa0e6b8ecae4a3ba5e9b9a01"}]}"#,
@@ -254,6 +263,19 @@ fn what_happens_now_is_tables() {
     );
     let json: serde_json::Value = serde_json::from_str(&printed(&["graph", "--json"])).unwrap();
     assert_eq!(json["edges"][0]["calls"], 7);
+}
+
+#[test]
+fn the_mesh_is_what_sidecars_tell_and_what_to_do() {
+    assert_eq!(
+        printed(&["mesh"]),
+        "WORKLOAD  PODS  ADDED 99 %    CPU    MEMORY    SPANS  LOST          LINKS                      SIDECAR\n\
+         bank         2     ≤ 50 µs  2.1 %  18.0 MiB  12.50/s  5 queue_full  75 % exact, 25 % inferred  0.1.0\n\
+         shop         0           -      -         -   0.00/s  -             -\n\
+         \nbank: 5 spans are lost\n  fix: see the collector\n"
+    );
+    let json: serde_json::Value = serde_json::from_str(&printed(&["mesh", "--json"])).unwrap();
+    assert_eq!(json["workloads"][0]["losses"][0]["count"], 5);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The whole collector: four addresses, one store, one sweep of what is too old.
+//! The whole collector: five addresses, one store, one sweep of what is too old.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::{api, pages, time};
 /// How often what is too old is dropped.
 const SWEEP: Duration = Duration::from_secs(5);
 
-/// What each of the four takes.
+/// What each of the five takes.
 const LIMITS: Limits = Limits {
     connections: 4096,
     patience: Duration::from_secs(10),
@@ -32,6 +32,7 @@ pub struct Collector {
     sources: Sources,
     grpc: TcpListener,
     http: TcpListener,
+    zipkin: TcpListener,
     query: TcpListener,
     admin: TcpListener,
 }
@@ -43,6 +44,8 @@ pub struct Addresses {
     pub grpc: SocketAddr,
     /// OTLP over HTTP.
     pub http: SocketAddr,
+    /// Zipkin's spans.
+    pub zipkin: SocketAddr,
     /// Jaeger's query API.
     pub query: SocketAddr,
     /// Metrics and probes.
@@ -79,6 +82,7 @@ impl Collector {
             sources: Sources::new(store, Arc::new(Metrics::new()?)),
             grpc: bind(config.otlp_grpc, "OTLP over gRPC", "--otlp-grpc").await?,
             http: bind(config.otlp_http, "OTLP over HTTP", "--otlp-http").await?,
+            zipkin: bind(config.zipkin, "Zipkin's spans", "--zipkin").await?,
             query: bind(config.query, "the query API", "--query").await?,
             admin: bind(config.admin, "metrics and probes", "--admin").await?,
         })
@@ -92,6 +96,7 @@ impl Collector {
         Ok(Addresses {
             grpc: self.grpc.local_addr()?,
             http: self.http.local_addr()?,
+            zipkin: self.zipkin.local_addr()?,
             query: self.query.local_addr()?,
             admin: self.admin.local_addr()?,
         })
@@ -116,7 +121,12 @@ impl Collector {
                     ingest::grpc_router(Arc::clone(&ingest)),
                     stopped.clone()
                 ),
-                serve(self.http, ingest::http_router(ingest), stopped.clone()),
+                serve(
+                    self.http,
+                    ingest::http_router(Arc::clone(&ingest)),
+                    stopped.clone()
+                ),
+                serve(self.zipkin, ingest::zipkin_router(ingest), stopped.clone()),
                 serve(self.query, pages::beside(api::router(sources)), stopped),
             );
         };

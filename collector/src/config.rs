@@ -19,6 +19,8 @@ pub struct Config {
     pub otlp_grpc: SocketAddr,
     /// Where OTLP over HTTP comes in.
     pub otlp_http: SocketAddr,
+    /// Where Zipkin's spans come in.
+    pub zipkin: SocketAddr,
     /// Where queries are answered.
     pub query: SocketAddr,
     /// Where metrics and probes are answered.
@@ -45,7 +47,7 @@ pub const MIN_DATA_BYTES: u64 = 64 << 20;
 
 // Kubernetes sets MESHTRACE_COLLECTOR_PORT, MESHTRACE_COLLECTOR_SERVICE_* and MESHTRACE_COLLECTOR_PORT_* beside a Service
 // called meshtrace-collector. None of these names may be one of ours.
-fn settings() -> [Setting; 10] {
+fn settings() -> [Setting; 11] {
     let any = |port: u16| format!("[::]:{port}");
     [
         setting(
@@ -63,6 +65,14 @@ fn settings() -> [Setting; 10] {
             "ADDRESS",
             any(port::OTLP_HTTP),
             "Where OTLP over HTTP comes in: POST /v1/traces, protobuf or JSON",
+        ),
+        setting(
+            "zipkin",
+            "--zipkin",
+            "MESHTRACE_COLLECTOR_ZIPKIN",
+            "ADDRESS",
+            any(port::ZIPKIN),
+            "Where Zipkin's spans come in: POST /api/v2/spans, JSON or protobuf",
         ),
         setting(
             "query",
@@ -135,9 +145,10 @@ fn settings() -> [Setting; 10] {
 pub fn command() -> Command {
     Command::new("meshtrace-collector")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Receives spans by OTLP, joins them into traces, keeps them, and answers questions about them.")
+        .about("Receives spans by OTLP or as Zipkin's, joins them into traces, keeps them, and answers questions about them.")
         .after_help(
-            "Send spans:   OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317 (gRPC) or http://localhost:4318 (HTTP)\n\
+            "Send spans:   OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4317 (gRPC) or http://localhost:4318 (HTTP);\n\
+             \x20             Zipkin's to http://localhost:9411/api/v2/spans\n\
              Look at them: http://localhost:16686/, Grafana's Jaeger data source, or `meshtrace traces`",
         )
         .args(flags::arguments(settings()))
@@ -162,6 +173,7 @@ impl Config {
         let config = Self {
             otlp_grpc: address("otlp_grpc"),
             otlp_http: address("otlp_http"),
+            zipkin: address("zipkin"),
             query: address("query"),
             admin: address("admin"),
             store_max_bytes: root
@@ -185,6 +197,7 @@ impl Config {
         let addresses = [
             ("otlp_grpc", config.otlp_grpc),
             ("otlp_http", config.otlp_http),
+            ("zipkin", config.zipkin),
             ("query", config.query),
             ("admin", config.admin),
         ];
@@ -254,6 +267,7 @@ mod tests {
         let config = read(&[]).unwrap();
         assert_eq!(config.otlp_grpc, "[::]:4317".parse().unwrap());
         assert_eq!(config.otlp_http, "[::]:4318".parse().unwrap());
+        assert_eq!(config.zipkin, "[::]:9411".parse().unwrap());
         assert_eq!(config.query, "[::]:16686".parse().unwrap());
         assert_eq!(config.store_max_bytes, 512 << 20);
         assert_eq!(config.retention, Duration::from_secs(72 * 3600));

@@ -19,7 +19,7 @@ async fn start() -> Result<(), Box<dyn std::error::Error>> {
     let store = open(&config).await?;
     let collector = Collector::bind(&config, store).await?;
     let at = collector.addresses()?;
-    tracing::info!(grpc = %at.grpc, http = %at.http, query = %at.query, admin = %at.admin, "listening");
+    tracing::info!(grpc = %at.grpc, http = %at.http, zipkin = %at.zipkin, query = %at.query, admin = %at.admin, "listening");
     collector.run(stop).await;
     Ok(())
 }

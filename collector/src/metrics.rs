@@ -15,19 +15,32 @@ pub enum Transport {
     HttpProtobuf,
     /// OTLP over HTTP, as JSON.
     HttpJson,
+    /// Zipkin's version 2, as JSON.
+    ZipkinJson,
+    /// Zipkin's version 2, as protobuf.
+    ZipkinProtobuf,
     /// A file that was imported.
     File,
 }
 
 impl Transport {
-    const ALL: [Self; 4] = [Self::Grpc, Self::HttpProtobuf, Self::HttpJson, Self::File];
+    const ALL: [Self; 6] = [
+        Self::Grpc,
+        Self::HttpProtobuf,
+        Self::HttpJson,
+        Self::ZipkinJson,
+        Self::ZipkinProtobuf,
+        Self::File,
+    ];
 
-    /// Its name in metrics, as OpenTelemetry's `OTEL_EXPORTER_OTLP_PROTOCOL` has it; `file` for files.
+    /// Its name in metrics, as OpenTelemetry's `OTEL_EXPORTER_OTLP_PROTOCOL` has it; `file` for files, `zipkin/…` for Zipkin.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Grpc => "grpc",
             Self::HttpProtobuf => "http/protobuf",
             Self::HttpJson => "http/json",
+            Self::ZipkinJson => "zipkin/json",
+            Self::ZipkinProtobuf => "zipkin/protobuf",
             Self::File => "file",
         }
     }

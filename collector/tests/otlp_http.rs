@@ -4,14 +4,11 @@
 
 mod common;
 
-use std::io::Write;
 use std::sync::Arc;
 
 use axum::http::{Method, Request, StatusCode};
 use collector::ingest::REQUEST_BYTES;
-use common::{Answer, Away, get, hex, request, send, span, start, start_with, text};
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use common::{Answer, Away, get, gzip, hex, request, send, span, start, start_with, text};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
@@ -26,12 +23,6 @@ const ZSTD: (&str, &str) = ("content-encoding", "zstd");
 
 fn zstd(plain: &[u8]) -> Vec<u8> {
     zstd::encode_all(plain, 3).unwrap()
-}
-
-fn gzip(plain: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(plain).unwrap();
-    encoder.finish().unwrap()
 }
 
 /// The message of an error body in protobuf: field 2 of `google.rpc.Status`.

@@ -64,7 +64,8 @@ fn an_address_that_is_taken_is_named_with_its_flag() {
 
 /// Starts it and waits until it says that it listens.
 fn listening() -> (Child, BufReader<impl Read>) {
-    let flags = ["--otlp-grpc", "--otlp-http", "--query", "--admin"].map(|flag| format!("{flag}=[::1]:0"));
+    let flags = ["--otlp-grpc", "--otlp-http", "--zipkin", "--query", "--admin"]
+        .map(|flag| format!("{flag}=[::1]:0"));
     let mut child = program().args(flags).stderr(Stdio::piped()).spawn().unwrap();
     let mut log = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();

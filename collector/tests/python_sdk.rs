@@ -1,21 +1,10 @@
 //! What OpenTelemetry's own Python SDK sends, over gRPC and over HTTP.
-//!
-//! The SDK comes from the Python package index into a virtual environment under `target/`, once.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod common;
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-use common::{Running, start};
+use common::{Running, python, start};
 use serde_json::json;
 
 const PACKAGES: [&str; 3] = [
@@ -24,45 +13,13 @@ const PACKAGES: [&str; 3] = [
     "opentelemetry-exporter-otlp-proto-http==1.45.2",
 ];
 
-/// Python with the SDK. A file written last says that the environment is whole; tests that run in other processes
-/// wait for the one that makes it.
-fn python() -> PathBuf {
-    let turn = File::create(concat!(env!("CARGO_TARGET_TMPDIR"), "/opentelemetry-python.lock")).unwrap();
-    turn.lock().unwrap();
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("opentelemetry-python");
-    let (python, whole) = (home.join("bin/python"), home.join("whole"));
-    let wanted = PACKAGES.join(" ");
-    if std::fs::read_to_string(&whole).is_ok_and(|packages| packages == wanted) {
-        return python;
-    }
-    eprintln!("installing {wanted} into {}", home.display());
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&home));
-    run(Command::new(&python)
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
-        .args(PACKAGES));
-    std::fs::write(whole, wanted).unwrap();
-    python
-}
-
-fn run(command: &mut Command) {
-    let status = command
-        .status()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(status.success(), "{command:?}: {status}");
-}
-
 async fn send(collector: &Running, protocol: &'static str, compression: &'static str) {
     let endpoint = match protocol {
         "grpc" => format!("http://{}", collector.at.grpc),
         _ => format!("http://{}/v1/traces", collector.at.http),
     };
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python_sdk.py");
-    let sending = tokio::task::spawn_blocking(move || {
-        run(Command::new(python())
-            .arg(script)
-            .args([protocol, &endpoint, compression]));
-    });
-    sending.await.unwrap();
+    let arguments = vec![protocol.to_owned(), endpoint, compression.to_owned()];
+    python::script((&PACKAGES, "opentelemetry-python"), "python_sdk.py", arguments).await;
 }
 
 async fn a_trace_of_the_sdk_arrives_whole(protocol: &'static str, compression: &'static str) {

@@ -2,6 +2,7 @@
 
 pub mod causality;
 pub mod http2;
+pub mod otlp;
 
 use span::{Dialect, DialectSet, Edits, Field, SpanContext, SpanId, TraceFlags, TraceId, read, write};
 

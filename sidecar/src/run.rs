@@ -18,12 +18,12 @@ use rand::rngs::{SmallRng, SysRng};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, lookup_host};
 use tokio::runtime::{LocalOptions, LocalRuntime, Runtime};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::admin;
 use crate::config::{Listener, Settings};
 use crate::connection;
-use crate::export::{Exporter, Queue};
+use crate::export::{Exporter, Queue, Reporter};
 use crate::live;
 use crate::metrics::{Direction, Metrics};
 use crate::record::{Pod, Recorder};
@@ -109,6 +109,12 @@ async fn supervise(settings: Settings, logs: Logs) -> Result<(), RunError> {
     let ready = Arc::new(AtomicBool::new(true));
     let admin = tokio::spawn(admin::serve(admin, Arc::clone(&pod), Arc::clone(&ready)));
     let (stop_export, stopping) = watch::channel(None);
+    let reporter = exporter
+        .as_ref()
+        .map(|it| Arc::new(Reporter::new(it.client.clone(), Arc::clone(&metrics))));
+    let reporting = reporter
+        .clone()
+        .map(|reporter| tokio::spawn(async move { reporter.run().await }));
     let export = exporter.map(|exporter| tokio::spawn(async move { exporter.run(stopping).await }));
     pod.look_up_owners();
     let settling = tokio::spawn({
@@ -149,11 +155,19 @@ async fn supervise(settings: Settings, logs: Logs) -> Result<(), RunError> {
     settling.abort();
     following.abort();
     pod.settle_all();
-    stop_export.send_replace(Some(Instant::now() + FLUSH));
+    let deadline = Instant::now() + FLUSH;
+    stop_export.send_replace(Some(deadline));
     if let Some(export) = export
         && export.await.is_err()
     {
         tracing::error!("the exporter had panicked: its spans are lost");
+    }
+    if let Some(reporting) = reporting {
+        reporting.abort();
+    }
+    if let Some(reporter) = reporter {
+        // what became of the last spans is known only now
+        let _told_or_too_late = timeout_at(deadline, reporter.tell()).await;
     }
     admin.abort();
     tracing::info!("stopped");
@@ -172,7 +186,7 @@ fn exporter(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Option<Export
             .filter(|(key, _)| key != "service.name")
             .cloned(),
     );
-    let sender = Sender::new(&resource, ("meshtrace-sidecar", env!("CARGO_PKG_VERSION")));
+    let sender = Sender::new(&resource, (contract::told::SCOPE, env!("CARGO_PKG_VERSION")));
     let (export, mark) = (settings.export, settings.mark);
     Ok(Some(Exporter {
         queue: Arc::new(Queue::new(export.queue_bytes, export.batch_bytes)),

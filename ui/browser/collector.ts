@@ -19,23 +19,31 @@ export class Collector {
     /** Where the pages are. */
     readonly url: string,
     private readonly ingest: string,
+    /** Where sidecars send to. */
+    readonly grpc: string,
   ) {}
 
   static async start(): Promise<Collector> {
-    const [grpc, http, query, admin] = await freePorts(4);
+    const [grpc, http, zipkin, query, admin] = await freePorts(5);
     const at = (port: number | undefined) => `127.0.0.1:${port ?? 0}`;
     const child = spawn(
       program,
       [
         `--otlp-grpc=${at(grpc)}`,
         `--otlp-http=${at(http)}`,
+        `--zipkin=${at(zipkin)}`,
         `--query=${at(query)}`,
         `--admin=${at(admin)}`,
         '--log=warn',
       ],
       { stdio: 'inherit' },
     );
-    const collector = new Collector(child, `http://${at(query)}`, `http://${at(http)}/v1/traces`);
+    const collector = new Collector(
+      child,
+      `http://${at(query)}`,
+      `http://${at(http)}/v1/traces`,
+      `http://${at(grpc)}`,
+    );
     for (let tries = 0; tries < PATIENCE; tries += 1) {
       if (child.exitCode !== null) break;
       const ready = await fetch(`http://${at(admin)}/ready`).catch(() => undefined);
@@ -74,7 +82,7 @@ function traceId(number: number): string {
 }
 
 /** Ports that are free now, all different. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
   await Promise.all(servers.map((server) => once(server, 'listening')));
   const ports = servers.map((server) => (server.address() as AddressInfo).port);

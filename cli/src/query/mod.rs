@@ -82,6 +82,8 @@ pub enum Question {
     },
     /// Who calls whom.
     Graph,
+    /// The workloads, and what their sidecars tell of themselves.
+    Mesh,
     /// How calls got their parents.
     Propagation {
         /// Only those of this workload.
@@ -107,6 +109,7 @@ pub async fn now(
     let (path, more) = match question {
         Question::Services => ("/services", vec![]),
         Question::Graph => ("/graph", vec![]),
+        Question::Mesh => ("/mesh", vec![]),
         Question::Top { service, order, .. } => {
             let service = service.as_deref().map(|service| ("service", service));
             let rest = [("order", *order), ("limit", limit.as_str())];
@@ -134,6 +137,7 @@ pub async fn now(
         Question::Services => shown(api, &answer, style, now::services),
         Question::Top { .. } => shown(api, &answer, style, now::operations),
         Question::Graph => shown(api, &answer, style, now::graph),
+        Question::Mesh => shown(api, &answer, style, now::mesh),
         Question::Propagation { .. } => shown(api, &answer, style, now::propagation),
     }
 }

@@ -1,6 +1,8 @@
 //! What happens now, as tables: services, operations, who calls whom, how calls got their parents.
 
-use super::ours::{Graph, Links, Named, Operations, Report, Services, Stats};
+use super::ours::{
+    AddedLatency, Finding, Graph, Links, Mesh, Named, Operations, Report, Services, Stats, Traced,
+};
 use super::text::{duration, plain};
 use crate::style::{Look, Style};
 
@@ -132,6 +134,102 @@ pub(super) fn graph(found: &Graph, style: Style) -> String {
         rows: rows.collect(),
     };
     table.text(style)
+}
+
+/// A line for each workload, and below it what is to be done about it.
+pub(super) fn mesh(found: &Mesh, style: Style) -> String {
+    if found.workloads.is_empty() {
+        return "no workload has sent spans in this time\n".to_owned();
+    }
+    let none = || "-".to_owned();
+    let rows = found.workloads.iter().map(|workload| {
+        let sidecars = workload.sidecars.as_ref();
+        let cells = [
+            plain(&workload.name),
+            workload.instances.len().to_string(),
+            sidecars.map_or_else(none, |sidecars| latency(&sidecars.added_latency)),
+            sidecars.map_or_else(none, |sidecars| format!("{:.1} %", sidecars.cpu * 100.0)),
+            sidecars.map_or_else(none, |sidecars| {
+                format!("{:.1} MiB", sidecars.memory as f64 / f64::from(1 << 20))
+            }),
+            format!("{:.2}/s", workload.spans_per_second),
+            workload.losses.as_deref().map_or_else(none, losses),
+            shares(workload),
+            plain(&workload.versions.join(", ")),
+        ];
+        (cells.into(), warnings(workload).next().is_some())
+    });
+    let table = Table {
+        headings: &[
+            "WORKLOAD",
+            "PODS",
+            "ADDED 99 %",
+            "CPU",
+            "MEMORY",
+            "SPANS",
+            "LOST",
+            "LINKS",
+            "SIDECAR",
+        ],
+        numbers: 1..6,
+        rows: rows.collect(),
+    };
+    let mut text = table.text(style);
+    for workload in &found.workloads {
+        for warning in warnings(workload) {
+            let name = style.paint(Look::Bad, plain(&workload.name));
+            text += &format!("\n{name}: {}\n", plain(&warning.text));
+            if let Some(fix) = &warning.fix {
+                text += &format!("  fix: {}\n", plain(fix));
+            }
+        }
+    }
+    text
+}
+
+fn warnings(workload: &Traced) -> impl Iterator<Item = &Finding> {
+    let findings = workload.findings.iter();
+    findings.filter(|finding| finding.severity == "warning")
+}
+
+fn latency(added: &AddedLatency) -> String {
+    match added.p99 {
+        _ if added.requests == 0 => "-".to_owned(),
+        Some(nanos) => format!("≤ {}", duration(nanos / 1000)),
+        None => "> 50 ms".to_owned(),
+    }
+}
+
+fn losses(losses: &[Named]) -> String {
+    let lost: Vec<_> = losses
+        .iter()
+        .map(|named| format!("{} {}", named.count, plain(&named.name)))
+        .collect();
+    match lost.is_empty() {
+        true => "none".to_owned(),
+        false => lost.join(", "),
+    }
+}
+
+/// What part of a workload's calls got their parents in which way.
+fn shares(workload: &Traced) -> String {
+    let links = &workload.links;
+    let parts = [
+        (links.propagated, "propagated"),
+        (links.exact, "exact"),
+        (links.inferred, "inferred"),
+        (links.unknown, "unknown"),
+    ];
+    let all: u64 = parts.iter().map(|(count, _)| count).sum();
+    let shares: Vec<_> = parts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, kind)| format!("{:.0} % {kind}", *count as f64 * 100.0 / all as f64))
+        .collect();
+    match shares.is_empty() {
+        true => "-".to_owned(),
+        false => shares.join(", "),
+    }
 }
 
 /// How each workload's calls got their parents, and what would make it better.

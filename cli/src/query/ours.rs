@@ -111,6 +111,51 @@ pub(super) struct Named {
     pub(super) count: u64,
 }
 
+/// `/mesh`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Mesh {
+    pub(super) workloads: Vec<Traced>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Traced {
+    pub(super) name: String,
+    pub(super) instances: Vec<serde::de::IgnoredAny>,
+    pub(super) versions: Vec<String>,
+    pub(super) spans_per_second: f64,
+    /// None as long as its sidecars have not said.
+    pub(super) losses: Option<Vec<Named>>,
+    pub(super) sidecars: Option<Sidecars>,
+    pub(super) links: Counts,
+    pub(super) findings: Vec<Finding>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Sidecars {
+    pub(super) added_latency: AddedLatency,
+    /// Processors.
+    pub(super) cpu: f64,
+    /// Bytes.
+    pub(super) memory: u64,
+}
+
+/// In nanoseconds.
+#[derive(Debug, Deserialize)]
+pub(super) struct AddedLatency {
+    pub(super) requests: u64,
+    /// None if it is longer than the sidecars tell apart.
+    pub(super) p99: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Finding {
+    pub(super) severity: String,
+    pub(super) text: String,
+    pub(super) fix: Option<String>,
+}
+
 /// `/import`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Imported {

@@ -9,15 +9,18 @@ use axum::routing::post;
 use otlp::receive::{grpc, retry_details};
 use tonic::{Code, Status};
 
-use super::{Failure, Ingest, READ_TIMEOUT, REQUEST_BYTES, RETRY_AFTER};
+use super::{Failure, Ingest, READ_TIMEOUT, REPORT_BYTES, REQUEST_BYTES, RETRY_AFTER};
 use crate::metrics::{RequestFailure, Transport};
 
-/// OTLP over gRPC: `TraceService.Export`. Other methods are answered with UNIMPLEMENTED.
+/// OTLP over gRPC: `TraceService.Export`, and `MetricsService.Export` for what sidecars tell of themselves. Other methods are
+/// answered with UNIMPLEMENTED.
 pub fn router(ingest: Arc<Ingest>) -> Router {
     Router::new()
         .route(grpc::EXPORT, post(export))
+        .route(grpc::REPORT, post(report))
         .fallback(async || {
-            Status::unimplemented("only TraceService/Export is served here").into_http::<Body>()
+            Status::unimplemented("only TraceService/Export and MetricsService/Export are served here")
+                .into_http::<Body>()
         })
         .with_state(ingest)
 }
@@ -54,6 +57,21 @@ async fn export(State(ingest): State<Arc<Ingest>>, request: Request) -> Response
         );
     }
     response.map(Body::new)
+}
+
+/// Small and rare: it neither waits for its turn nor takes one from spans.
+async fn report(State(ingest): State<Arc<Ingest>>, request: Request) -> Response {
+    let note = async |message| {
+        let noted = ingest.note(message);
+        noted
+            .map(|reply| reply.to_protobuf())
+            .map_err(|failure| status(&failure))
+    };
+    let serving = grpc::serve(request, REPORT_BYTES, note);
+    match tokio::time::timeout(READ_TIMEOUT, serving).await {
+        Ok(response) => response.map(Body::new),
+        Err(_) => status(&Failure::TooSlow).into_http(),
+    }
 }
 
 fn status(failure: &Failure) -> Status {

@@ -1,17 +1,22 @@
-//! Receiving spans: OTLP over gRPC and over HTTP, both ending in `Ingest::keep`.
+//! Receiving spans: OTLP over gRPC and over HTTP, and Zipkin's, all ending in `Ingest::keep`.
 //!
 //! A request is read, taken apart span by span and handed to the store before it is answered, so that what was
 //! acknowledged is kept. What it may cost is bounded: its bytes, the time to read it, and how many are worked on at
 //! once.
 
+mod body;
 mod grpc;
 mod http;
+mod zipkin;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use otlp::receive::{BadRequest, Batch, Packed, Reply, Scanned, from_json, from_protobuf};
+use otlp::receive::{
+    BadRequest, Batch, Packed, Reply, Scanned, from_json, from_metrics, from_protobuf, from_zipkin_json,
+    from_zipkin_protobuf,
+};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tonic::Code;
 
@@ -23,9 +28,12 @@ use crate::time;
 
 pub use grpc::router as grpc_router;
 pub use http::router as http_router;
+pub use zipkin::router as zipkin_router;
 
 /// Bytes of a request, decompressed.
 pub const REQUEST_BYTES: usize = 16 << 20;
+/// Bytes of a request in which a sidecar tells of itself: ten times what it takes.
+pub const REPORT_BYTES: usize = 64 << 10;
 /// Bytes of a request that is not taken apart in passing.
 const LARGE_REQUEST_BYTES: usize = 1 << 20;
 /// Requests that are read and worked on at once. Others wait for [`TURN_TIMEOUT`].
@@ -68,6 +76,14 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// The same of a request that had to be Zipkin's.
+    fn of_zipkin(self) -> Self {
+        match self {
+            Self::Malformed(bad) => Self::Malformed(bad.of_zipkin()),
+            other => other,
+        }
+    }
+
     /// What it is called by gRPC, and in what HTTP answers. It says whether trying again helps (OTLP 1.x, "Failures"): after
     /// UNAVAILABLE it does, after INVALID_ARGUMENT it does not, and after RESOURCE_EXHAUSTED it does if the details say when.
     fn code(&self) -> Code {
@@ -116,6 +132,15 @@ impl Ingest {
         Ok(Reply::new(&refused))
     }
 
+    /// Takes what sidecars tell of themselves. What others tell is refused: nobody would look at it here.
+    fn note(&self, request: Bytes) -> Result<Reply, Failure> {
+        let reports = from_metrics(request)?;
+        let refused = self.sources.live.report(&reports, time::now());
+        Ok(Reply::of(refused, || {
+            "only what meshtrace's sidecars tell of themselves is taken; send metrics elsewhere".to_owned()
+        }))
+    }
+
     fn count(&self, failure: &Failure) {
         self.sources.metrics.failed(match failure {
             Failure::Malformed(_) => RequestFailure::Malformed,
@@ -142,6 +167,8 @@ async fn take_apart(
         let batch = match transport {
             Transport::Grpc | Transport::HttpProtobuf => from_protobuf(request, see),
             Transport::HttpJson | Transport::File => from_json(&request, see),
+            Transport::ZipkinJson => from_zipkin_json(&request, see),
+            Transport::ZipkinProtobuf => from_zipkin_protobuf(request, see),
         };
         Ok((batch?, observed))
     };

@@ -1,5 +1,5 @@
 //! What happens now, counted in bounded memory as spans arrive: rates, errors and latency by service, by operation and by
-//! edge; how calls got their parents; who sends spans.
+//! edge; how calls got their parents; who sends spans; what sidecars tell of themselves.
 //!
 //! By the time at which spans arrive, about a second after they end. What is not sampled is not seen, and a span that a
 //! sender repeats after a lost answer is counted twice. Nothing here is kept across a restart.
@@ -13,6 +13,7 @@ mod prometheus;
 mod seen;
 mod series;
 mod table;
+mod told;
 mod workloads;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use otlp::model::Kind;
+use otlp::receive::report::Report;
 use otlp::receive::{Packed, Scanned};
 
 use self::edges::Edges;
@@ -27,13 +29,15 @@ use self::links::LinkTable;
 use self::names::Names;
 use self::seen::Seen;
 use self::table::Table;
-use self::workloads::Workloads;
+use self::workloads::{Reporting, Workloads};
+use crate::analysis::senders::instance;
 use crate::analysis::tree::is_inbound;
 
 pub use edges::Node;
 pub use links::Links;
 pub use series::{Points, SPAN, Totals};
-pub use workloads::{Instance, Workload};
+pub use told::{Latency, Told};
+pub use workloads::{Instance, Sidecar, Workload};
 
 /// Services that are counted at once.
 const SERVICES: usize = 256;
@@ -150,6 +154,29 @@ impl Live {
         }
     }
 
+    /// Sidecars have told of themselves, at `now` (nanoseconds since the Unix epoch). Returns how many values there were that
+    /// no sidecar has told.
+    pub fn report(&self, reports: &[Report], now: u64) -> u64 {
+        let (ours, others): (Vec<_>, Vec<_>) = reports
+            .iter()
+            .partition(|report| report.scope.name == contract::told::SCOPE);
+        for report in ours {
+            let (from, read) = {
+                let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+                let service = report.resource.service();
+                let from = Reporting {
+                    service: names.get(service),
+                    instance: names.get(instance(&report.resource).unwrap_or(service)),
+                    version: names.get(&report.scope.version),
+                };
+                (from, told::read(&report.metrics, &mut names))
+            };
+            self.state().workloads.report(&from, &read, now);
+        }
+        let points = others.iter().flat_map(|report| &report.metrics);
+        points.map(|metric| metric.points.len() as u64).sum()
+    }
+
     /// The services that answered requests in a window, or just before it, by name.
     pub fn services(&self, window: &Range<u64>, now: u64) -> Vec<Service> {
         let state = self.state();
@@ -230,7 +257,7 @@ impl Live {
         self.state().links.within(window)
     }
 
-    /// Who sent spans, by name.
+    /// Who sent spans, or told of itself, by name.
     pub fn workloads(&self, window: &Range<u64>) -> Vec<Workload> {
         self.state().workloads.within(window)
     }

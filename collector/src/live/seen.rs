@@ -12,9 +12,6 @@ use crate::analysis::link::{LinkKind, link};
 use crate::analysis::peer::{PeerKind, is_encrypted, peer};
 use crate::analysis::senders::instance;
 
-/// The scope of the spans that our sidecars make.
-const SIDECAR: &str = "meshtrace-sidecar";
-
 /// A span, as far as it is counted.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
@@ -47,7 +44,7 @@ pub(super) struct SeenLink {
 
 impl Seen {
     pub(super) fn new(packed: &Packed, span: &Scanned<'_>, names: &mut Names) -> Self {
-        let sidecar = packed.scope.name == SIDECAR;
+        let sidecar = packed.scope.name == contract::told::SCOPE;
         // a connection that cannot be read has no request that could have a parent
         let link = link(span).filter(|_| !is_encrypted(span)).map(|link| SeenLink {
             kind: link.kind,

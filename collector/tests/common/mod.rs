@@ -4,7 +4,9 @@
 
 pub(crate) mod document;
 pub(crate) mod program;
+pub(crate) mod python;
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -18,6 +20,8 @@ use collector::config::{Config, command};
 use collector::dependencies::Dependency;
 use collector::query::{Query, Summary};
 use collector::store::{Appended, Dropped, Limits, Memory, Operation, Size, Store, StoreError, Trace};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use http_body_util::BodyExt;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
@@ -47,8 +51,8 @@ pub(crate) async fn start() -> Running {
 }
 
 pub(crate) async fn start_with(store: Arc<dyn Store>) -> Running {
-    let flags =
-        ["--otlp-grpc", "--otlp-http", "--query", "--admin"].map(|flag| format!("{flag}=127.0.0.1:0"));
+    let flags = ["--otlp-grpc", "--otlp-http", "--zipkin", "--query", "--admin"]
+        .map(|flag| format!("{flag}=127.0.0.1:0"));
     let words = std::iter::once("meshtrace-collector".to_owned()).chain(flags);
     let config = Config::read(&command().get_matches_from(words)).unwrap();
     let collector = Collector::bind(&config, store).await.unwrap();
@@ -122,11 +126,12 @@ impl Running {
     }
 
     pub(crate) async fn post(&self, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
-        let mut request = Request::post(format!("http://{}/v1/traces", self.at.http));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        send(request.body(body.into()).unwrap()).await
+        post(&format!("http://{}/v1/traces", self.at.http), headers, body).await
+    }
+
+    /// Sends spans of Zipkin's.
+    pub(crate) async fn post_zipkin(&self, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+        post(&format!("http://{}/api/v2/spans", self.at.zipkin), headers, body).await
     }
 
     pub(crate) async fn post_json(&self, request: &ExportTraceServiceRequest) -> Answer {
@@ -142,6 +147,14 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> Answer {
             .unwrap(),
     )
     .await
+}
+
+async fn post(place: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+    let mut request = Request::post(place);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    send(request.body(body.into()).unwrap()).await
 }
 
 pub(crate) async fn send(request: Request<Body>) -> Answer {
@@ -192,6 +205,12 @@ pub(crate) fn request(service: &str, spans: Vec<Span>) -> ExportTraceServiceRequ
             ..ResourceSpans::default()
         }],
     }
+}
+
+pub(crate) fn gzip(plain: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(plain).unwrap();
+    encoder.finish().unwrap()
 }
 
 pub(crate) fn hex(byte: u8, count: usize) -> String {

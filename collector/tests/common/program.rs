@@ -33,8 +33,8 @@ impl Program {
 
     /// A collector by a command to which only its addresses are added.
     pub(crate) fn of(mut command: Command) -> Self {
-        let flags =
-            ["--otlp-grpc", "--otlp-http", "--query", "--admin"].map(|flag| format!("{flag}=127.0.0.1:0"));
+        let flags = ["--otlp-grpc", "--otlp-http", "--zipkin", "--query", "--admin"]
+            .map(|flag| format!("{flag}=127.0.0.1:0"));
         command.args(flags).env_remove("MESHTRACE_COLLECTOR_LOG");
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());

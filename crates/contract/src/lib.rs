@@ -1,4 +1,4 @@
-//! What whoever starts a sidecar (the operator, `meshtrace up`) and the sidecar itself must agree on.
+//! What whoever starts a sidecar (the operator, `meshtrace up`), the sidecar itself and the collector must agree on.
 //!
 //! Constants only. A name that stands here stands nowhere else.
 
@@ -30,6 +30,8 @@ pub mod port {
     pub const OTLP_GRPC: u16 = 4317;
     /// The collector's OTLP over HTTP.
     pub const OTLP_HTTP: u16 = 4318;
+    /// The collector's Zipkin, version 2.
+    pub const ZIPKIN: u16 = 9411;
     /// The collector's query API (Jaeger's HTTP JSON).
     pub const QUERY: u16 = 16686;
     /// The collector's metrics and probes, where Jaeger has them.
@@ -110,4 +112,25 @@ pub mod operator_env {
     pub const SETTINGS_URL: &str = "MESHTRACE_OPERATOR_SETTINGS_URL";
     /// Further namespaces that the API server does not ask about, separated by commas.
     pub const EXCLUDE: &str = "MESHTRACE_OPERATOR_EXCLUDE";
+}
+
+/// What a sidecar tells the collector of itself, beside its spans: some of its metrics, under the names that they have at
+/// `/metrics`.
+pub mod told {
+    /// The scope of its spans and of its metrics; the version is the sidecar's.
+    pub const SCOPE: &str = "meshtrace-sidecar";
+    /// Spans that the collector has taken.
+    pub const EXPORTED: &str = "meshtrace_spans_exported_total";
+    /// Spans that were made and not kept, by `reason`.
+    pub const LOST: &str = "meshtrace_spans_lost_total";
+    /// Requests that were seen and have no span, by `reason`.
+    pub const UNRECORDED: &str = "meshtrace_requests_unrecorded_total";
+    /// Seconds that request heads spent in the sidecar.
+    pub const ADDED_LATENCY: &str = "meshtrace_added_latency_seconds";
+    /// Milliseconds on a processor.
+    pub const CPU: &str = "meshtrace_process_cpu_milliseconds";
+    /// Bytes of memory.
+    pub const MEMORY: &str = "meshtrace_process_resident_bytes";
+    /// All of them.
+    pub const ALL: [&str; 6] = [EXPORTED, LOST, UNRECORDED, ADDED_LATENCY, CPU, MEMORY];
 }

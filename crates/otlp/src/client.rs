@@ -1,4 +1,4 @@
-//! Sending batches of encoded spans by OTLP/gRPC.
+//! Sending batches of encoded spans, and what is told beside them, by OTLP/gRPC.
 //!
 //! The request is already protobuf when it comes here, so gRPC only frames it, and nothing copies it on its way to the
 //! socket's buffer.
@@ -30,7 +30,8 @@ const FRAME_HEAD: usize = 5;
 /// collector for each would cost more than making the spans did.
 const WRITE_BYTES: usize = 64 * 1024;
 
-const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+const METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 
 /// The collector's address is not one.
 #[derive(Debug, thiserror::Error)]
@@ -98,9 +99,25 @@ impl Client {
     /// # Errors
     /// The batch as a whole was not taken, for now or for good (OTLP specification, "Failures").
     pub async fn export(&self, spans: Bytes) -> Result<u64, ExportError> {
+        self.send(TRACES, spans).await
+    }
+
+    /// Sends metrics, as [`MetricsEncoder`](crate::metrics::MetricsEncoder) wrote them, on the same connection.
+    ///
+    /// # Errors
+    /// They were not taken, for now or for good: not every collector takes any.
+    pub async fn report(&self, metrics: Bytes) -> Result<(), ExportError> {
+        match self.send(METRICS, metrics).await? {
+            0 => Ok(()),
+            points => Err(ExportError::Final(format!("it refused {points} of the values"))),
+        }
+    }
+
+    /// Sends the tail of a request. Returns how many of what it holds were refused.
+    async fn send(&self, path: &'static str, tail: Bytes) -> Result<u64, ExportError> {
         let mut request = Request::new(());
         request.set_timeout(self.timeout);
-        let message = Message::new(&self.sender.head(&spans), spans);
+        let message = Message::new(&self.sender.head(&tail), tail);
         // tonic would copy the message into a body of its own
         let channel = self
             .channel
@@ -112,11 +129,11 @@ impl Client {
         grpc.ready()
             .await
             .map_err(|error| ExportError::Retryable(sources(&error)))?;
-        let call = grpc.unary(request, PathAndQuery::from_static(EXPORT), Answers);
+        let call = grpc.unary(request, PathAndQuery::from_static(path), Answers);
         let response = call.await.map_err(|status| classify(&status))?.into_inner();
         Ok(response
             .partial_success
-            .map_or(0, |partial| partial.rejected_spans.max(0).cast_unsigned()))
+            .map_or(0, |partial| partial.rejected.max(0).cast_unsigned()))
     }
 }
 
@@ -155,7 +172,7 @@ fn sources(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// `ExportTraceServiceResponse`, as far as we look at it.
+/// `ExportTraceServiceResponse`, or that of metrics, which is the same, as far as we look at it.
 #[derive(Clone, PartialEq, prost::Message)]
 struct ExportResponse {
     #[prost(message, optional, tag = "1")]
@@ -165,22 +182,22 @@ struct ExportResponse {
 #[derive(Clone, PartialEq, prost::Message)]
 struct PartialSuccess {
     #[prost(int64, tag = "1")]
-    rejected_spans: i64,
+    rejected: i64,
 }
 
-/// A gRPC message in two pieces: its frame's head with the request's, and the spans.
+/// A gRPC message in two pieces: its frame's head with the request's, and the request's tail.
 #[derive(Clone)]
 struct Message(std::array::IntoIter<Bytes, 2>);
 
 impl Message {
-    fn new(head: &[u8], spans: Bytes) -> Self {
-        let length = head.len() + spans.len();
+    fn new(head: &[u8], tail: Bytes) -> Self {
+        let length = head.len() + tail.len();
         let mut first = BytesMut::with_capacity(FRAME_HEAD + head.len());
         first.put_u8(0);
         // the queue's bound, far below, is what a batch may hold
         first.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
         first.extend_from_slice(head);
-        Self([first.freeze(), spans].into_iter())
+        Self([first.freeze(), tail].into_iter())
     }
 }
 

@@ -222,13 +222,7 @@ impl Sender {
     pub fn new(resource: &[(String, String)], scope: (&str, &str)) -> Self {
         let mut attributes = Vec::new();
         for (key, value) in resource {
-            let any = bytes_len(value.len());
-            wire::tag(&mut attributes, 1, wire::Wire::Bytes);
-            wire::varint(&mut attributes, (bytes_len(key.len()) + bytes_len(any)) as u64);
-            wire::bytes(&mut attributes, 1, key.as_bytes());
-            wire::tag(&mut attributes, 2, wire::Wire::Bytes);
-            wire::varint(&mut attributes, any as u64);
-            wire::bytes(&mut attributes, 1, value.as_bytes());
+            text_attribute(&mut attributes, 1, key, value);
         }
         let mut resource = Vec::new();
         wire::bytes(&mut resource, 1, &attributes);
@@ -240,7 +234,8 @@ impl Sender {
         Self { resource, scope }
     }
 
-    /// The head of an `ExportTraceServiceRequest`; `batch`, as [`append`] made it, is its tail.
+    /// The head of an `ExportTraceServiceRequest`; `batch`, as [`append`] made it, is its tail. An
+    /// `ExportMetricsServiceRequest` has the same, and what [`MetricsEncoder`](crate::metrics::MetricsEncoder) wrote for a tail.
     pub fn head(&self, batch: &[u8]) -> Vec<u8> {
         let scope_spans = self.scope.len() + batch.len();
         let resource_spans = self.resource.len() + bytes_len(scope_spans);
@@ -253,6 +248,17 @@ impl Sender {
         head.extend_from_slice(&self.scope);
         head
     }
+}
+
+/// An attribute whose value is text, in the field of that number.
+pub(crate) fn text_attribute(out: &mut Vec<u8>, field: u32, key: &str, value: &str) {
+    let any = bytes_len(value.len());
+    wire::tag(out, field, wire::Wire::Bytes);
+    wire::varint(out, (bytes_len(key.len()) + bytes_len(any)) as u64);
+    wire::bytes(out, 1, key.as_bytes());
+    wire::tag(out, 2, wire::Wire::Bytes);
+    wire::varint(out, any as u64);
+    wire::bytes(out, 1, value.as_bytes());
 }
 
 /// Text as protobuf wants it: UTF-8, and of bounded length.

@@ -82,12 +82,17 @@ impl Registry {
         Ok(made)
     }
 
+    /// All of it as it is now.
+    pub fn gather(&self) -> Vec<MetricFamily> {
+        self.0.gather()
+    }
+
     /// All of it in Prometheus' text format.
     ///
     /// # Errors
     /// The library could not write it.
     pub fn text(&self) -> prometheus::Result<String> {
-        TextEncoder::new().encode_to_string(&self.0.gather())
+        TextEncoder::new().encode_to_string(&self.gather())
     }
 }
 

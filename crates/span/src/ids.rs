@@ -21,8 +21,8 @@ impl TraceId {
         Self::from_bytes(decode(digits)?)
     }
 
-    /// From 1 to 32 hexadecimal digits: leading zeroes may be missing.
-    pub(crate) fn from_short_hex(digits: &[u8]) -> Option<Self> {
+    /// From 1 to 32 hexadecimal digits: leading zeroes may be missing. `None` for anything else, and for zero.
+    pub fn from_short_hex(digits: &[u8]) -> Option<Self> {
         Self::from_u128(number(digits, 32)?)
     }
 
@@ -78,8 +78,8 @@ impl SpanId {
         Self::from_bytes(decode(digits)?)
     }
 
-    /// From 1 to 16 hexadecimal digits: leading zeroes may be missing.
-    pub(crate) fn from_short_hex(digits: &[u8]) -> Option<Self> {
+    /// From 1 to 16 hexadecimal digits: leading zeroes may be missing. `None` for anything else, and for zero.
+    pub fn from_short_hex(digits: &[u8]) -> Option<Self> {
         Self::from_u64(number(digits, 16)?.try_into().ok()?)
     }
 

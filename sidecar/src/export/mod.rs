@@ -1,6 +1,8 @@
-//! Spans on their way out: a bounded queue that never makes a request wait, and an exporter that empties it.
+//! Spans on their way out: a bounded queue that never makes a request wait, and an exporter that empties it. Beside them a
+//! word about the sidecar itself.
 
 mod queue;
+mod report;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, sleep, sleep_until};
 
 pub use queue::{Batch, Full, Queue};
+pub use report::Reporter;
 
 use crate::metrics::Metrics;
 

@@ -6,6 +6,7 @@ mod tally;
 use std::sync::Arc;
 
 use process::metrics::Registry;
+use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, IntCounterVec, IntGauge};
 use span::Dialect;
 
@@ -55,6 +56,8 @@ pub struct Metrics {
     pub exported: IntCounter,
     /// Bytes of spans that wait to be sent.
     pub queued: IntGauge,
+    /// Times that the collector could not be told of the sidecar itself.
+    pub reports_lost: IntCounter,
     /// 1 while the operator answers.
     pub operator_connected: IntGauge,
     /// The revision of the settings that were taken last, as a number.
@@ -173,6 +176,10 @@ impl Metrics {
             )?,
             exported: make.counter("spans_exported_total", "Spans that the collector has taken")?,
             queued: make.gauge("export_queue_bytes", "Bytes of spans that wait to be sent")?,
+            reports_lost: make.counter(
+                "reports_lost_total",
+                "Times that the collector did not take what the sidecar tells of itself",
+            )?,
             operator_connected: make.gauge("operator_connected", "1 while the operator answers")?,
             settings_revision: make.gauge(
                 "settings_revision",
@@ -266,6 +273,13 @@ impl Metrics {
         self.lost.with_label_values(&[why.name()]).inc_by(spans);
     }
 
+    /// What the collector is told.
+    pub fn told(&self) -> Vec<MetricFamily> {
+        let mut families = self.registry.gather();
+        families.retain(|family| contract::told::ALL.contains(&family.name()));
+        families
+    }
+
     /// All of it, in the text format of Prometheus.
     pub fn text(&self) -> String {
         let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
@@ -283,8 +297,17 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::tap::End;
+
+    #[test]
+    fn the_collector_is_told_all_that_it_looks_for() {
+        let told = Metrics::new().unwrap().told();
+        let names: BTreeSet<_> = told.iter().map(MetricFamily::name).collect();
+        assert_eq!(names, contract::told::ALL.into_iter().collect());
+    }
 
     #[test]
     fn what_workers_count_for_themselves_is_added_up() {

@@ -793,17 +793,58 @@ export interface components {
                 /** @description The sidecar's; null if its spans come from elsewhere. */
                 version: string | null;
                 lastSeen: components["schemas"]["Instant"];
+                /** @description What its sidecar told last of itself; null as long as it has said nothing. */
+                sidecar: components["schemas"]["Sidecar"] | null;
             }[];
             /** @description The sidecars'. */
             versions: string[];
             spans: number;
             spansPerSecond: number;
             lastSeen: components["schemas"]["Instant"];
-            /** @description Spans that its sidecars lost, by reason; null as long as they do not say. */
+            /** @description Spans that its sidecars lost in the window, by reason; what one lost before its first report counts as of then. Null as long as they do not say. */
             losses: components["schemas"]["Counted"][] | null;
+            /** @description What its sidecars told of themselves; null as long as they have said nothing. */
+            sidecars: components["schemas"]["Sidecars"] | null;
             /** @description Of its outbound calls. */
             links: components["schemas"]["LinkCounts"];
             findings: components["schemas"]["Finding"][];
+        };
+        /** @description What the sidecars of a workload counted in the window, and what they cost now. */
+        Sidecars: {
+            /** @description Those that told something in the last minute. */
+            reporting: number;
+            /** @description Spans that the collector has taken. */
+            exported: number;
+            /** @description Requests that were seen and have no span, by reason. */
+            unrecorded: components["schemas"]["Counted"][];
+            addedLatency: components["schemas"]["AddedLatency"];
+            /** @description Processors in use by all of them. */
+            cpu: number;
+            /** @description Bytes of all of them. */
+            memory: number;
+        };
+        /** @description What one sidecar has counted since it began. */
+        Sidecar: {
+            /** @description When it began. */
+            since: components["schemas"]["Instant"];
+            /** @description When it told this. */
+            reported: components["schemas"]["Instant"];
+            /** @description Spans that the collector has taken. */
+            exported: number;
+            /** @description Spans that were made and not kept, by reason. */
+            losses: components["schemas"]["Counted"][];
+            addedLatency: components["schemas"]["AddedLatency"];
+            /** @description Processors in use between its last two reports; null after the first. */
+            cpu: number | null;
+            /** @description Bytes. */
+            memory: number;
+        };
+        /** @description How long request heads were in the sidecar, from being read to being written. Percentiles are bounds within which so many stayed; null if there were none, or they lie beyond the last bound, which is 50 ms. */
+        AddedLatency: {
+            requests: number;
+            mean: components["schemas"]["Nanos"] | null;
+            p50: components["schemas"]["Nanos"] | null;
+            p99: components["schemas"]["Nanos"] | null;
         };
         Finding: {
             /** @enum {string} */

@@ -3,6 +3,7 @@ import type { components, operations } from './schema.d.ts';
 
 type Schemas = components['schemas'];
 
+export type AddedLatency = Schemas['AddedLatency'];
 export type Attribute = Schemas['Attribute'];
 export type ClockSkew = Schemas['ClockSkew'];
 export type Comparison = Schemas['Comparison'];

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 
 import { duration, goDuration, parseDuration, ticks } from './duration.ts';
 import { fromLocal, toLocal } from './local.ts';
-import { bytes, compact, percent, rate } from './number.ts';
+import { bytes, compact, percent, processors, rate } from './number.ts';
 import { ago } from './time.ts';
 
 describe('durations', () => {
@@ -55,6 +55,7 @@ describe('numbers', () => {
     expect([0, 0.001, 0.25, 12, 1234].map(rate)).toEqual(['0/s', '<0.01/s', '0.25/s', '12.0/s', '1.23 k/s']);
     expect([512, 1536, 5 * 2 ** 30].map(bytes)).toEqual(['512 B', '1.50 KiB', '5.00 GiB']);
     expect(compact(45_600)).toBe('45.6 k');
+    expect([0, 0.003, 1.52].map(processors)).toEqual(['0 %', '0.3 %', '1.5 CPUs']);
   });
 });
 

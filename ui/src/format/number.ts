@@ -33,6 +33,9 @@ export function percent(share: number): string {
   return value < 10 || value > 90 ? `${value.toFixed(1)} %` : `${value.toFixed(0)} %`;
 }
 
+/** Processors: `0.3 %` of one, `1.5 CPUs`. */
+export const processors = (value: number) => (value < 1 ? percent(value) : `${value.toPrecision(2)} CPUs`);
+
 /** A confidence: `≈ 97.0 %`, `>99.9 %`. */
 export function sure(share: number): string {
   const text = percent(share);

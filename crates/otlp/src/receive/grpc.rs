@@ -1,4 +1,4 @@
-//! The gRPC side of receiving: one unary method whose message is left as bytes, so that it can be taken apart span
+//! The gRPC side of receiving: unary methods whose messages are left as bytes, so that they can be taken apart span
 //! by span like the body of an HTTP request.
 
 use std::future::Future;
@@ -11,7 +11,10 @@ use tonic::{Request, Response, Status};
 /// The path of the one method of `TraceService`.
 pub const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 
-/// Answers one call of `Export` with what `export` makes of the request's bytes: the bytes of the response.
+/// The path of the one method of `MetricsService`.
+pub const REPORT: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+
+/// Answers one call of either with what `export` makes of the request's bytes: the bytes of the response.
 ///
 /// A message of more than `limit` bytes, before or after decompression (gzip, zstd), is answered with an error and not kept.
 pub async fn serve<B, F, Fut>(

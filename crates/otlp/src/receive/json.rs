@@ -81,7 +81,7 @@ fn part<T: DeserializeOwned + Default>(text: Option<&RawValue>) -> Result<T, Rea
 }
 
 /// Gives every element of a list to `take`, one at a time: a list of millions of nothings costs no memory.
-fn each<'a, T, F>(list: Option<&'a RawValue>, take: F) -> Result<(), BadRequest>
+pub(super) fn each<'a, T, F>(list: Option<&'a RawValue>, take: F) -> Result<(), BadRequest>
 where
     T: Deserialize<'a>,
     F: FnMut(T) -> Result<(), BadRequest>,
@@ -114,7 +114,8 @@ where
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
         while let Some(element) = list.next_element()? {
-            (self.take)(element).map_err(|BadRequest(what)| A::Error::custom(what))?;
+            (self.take)(element)
+                .map_err(|(BadRequest::Otlp(what) | BadRequest::Zipkin(what))| A::Error::custom(what))?;
         }
         Ok(())
     }
@@ -122,6 +123,6 @@ where
 
 impl From<serde_json::Error> for BadRequest {
     fn from(error: serde_json::Error) -> Self {
-        Self(error.to_string())
+        Self::new(error.to_string())
     }
 }

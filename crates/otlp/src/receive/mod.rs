@@ -1,4 +1,4 @@
-//! The receiving half: OTLP requests in, plain spans out, one at a time.
+//! The receiving half: OTLP requests, and Zipkin's, in; plain spans out, one at a time.
 //!
 //! A request is taken apart in two steps. Its envelope (resources, scopes, where each span begins and ends) has to be
 //! whole, or the request is refused as a whole. Each span is then decoded by itself: one that is broken, or larger
@@ -13,8 +13,10 @@ mod packed;
 mod protobuf;
 mod refusal;
 mod reply;
+pub mod report;
 mod scan;
 mod walk;
+mod zipkin;
 
 use std::sync::Arc;
 
@@ -27,7 +29,9 @@ pub use packed::{Packed, request};
 pub use protobuf::{from_protobuf, from_request};
 pub use refusal::{Reason, Refusals};
 pub use reply::{Reply, fault_json, fault_protobuf, retry_details};
+pub use report::from_metrics;
 pub use scan::{Said, Scanned};
+pub use zipkin::{from_zipkin_json, from_zipkin_protobuf};
 
 /// What a request held.
 #[derive(Debug, Default)]
@@ -38,15 +42,29 @@ pub struct Batch {
     pub refused: Refusals,
 }
 
-/// The request is not an OTLP export request. Sending it again does not help.
+/// The request is not one of those that are taken. Sending it again does not help.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("not an OTLP trace export request: {0}; send ExportTraceServiceRequest as the Content-Type says")]
-pub struct BadRequest(String);
+pub enum BadRequest {
+    /// It is no export request of OTLP.
+    #[error("not an OTLP trace export request: {0}; send ExportTraceServiceRequest as the Content-Type says")]
+    Otlp(String),
+    /// It is no list of Zipkin's spans.
+    #[error(
+        "not a list of Zipkin's spans: {0}; send version 2 as the Content-Type says: JSON, or protobuf's ListOfSpans"
+    )]
+    Zipkin(String),
+}
 
 impl BadRequest {
     /// `what` is wrong with it.
     pub fn new(what: impl Into<String>) -> Self {
-        Self(what.into())
+        Self::Otlp(what.into())
+    }
+
+    /// The same of a request that had to be Zipkin's.
+    pub fn of_zipkin(self) -> Self {
+        let (Self::Otlp(what) | Self::Zipkin(what)) = self;
+        Self::Zipkin(what)
     }
 }
 

@@ -16,13 +16,24 @@ pub struct Reply(ExportTraceServiceResponse);
 impl Reply {
     /// The answer for a request of which these spans were refused.
     pub fn new(refused: &Refusals) -> Self {
-        let total = refused.total();
+        Self::of(refused.total(), || format!("spans refused: {refused}"))
+    }
+
+    /// The answer for a request of which so many parts were refused; `why` says why, if there are any. Those for spans and for
+    /// metrics are the same on the wire.
+    pub fn of(refused: u64, why: impl FnOnce() -> String) -> Self {
         Self(ExportTraceServiceResponse {
-            partial_success: (total > 0).then(|| ExportTracePartialSuccess {
-                rejected_spans: i64::try_from(total).unwrap_or(i64::MAX),
-                error_message: format!("spans refused: {refused}"),
+            partial_success: (refused > 0).then(|| ExportTracePartialSuccess {
+                rejected_spans: i64::try_from(refused).unwrap_or(i64::MAX),
+                error_message: why(),
             }),
         })
+    }
+
+    /// How many spans were refused and why, in words; none if all were kept.
+    pub fn refused(&self) -> Option<&str> {
+        let partial = self.0.partial_success.as_ref()?;
+        Some(&partial.error_message)
     }
 
     /// As protobuf.

@@ -60,7 +60,7 @@ impl Fields {
 
 impl From<prost::DecodeError> for BadRequest {
     fn from(error: prost::DecodeError) -> Self {
-        Self(error.to_string())
+        Self::new(error.to_string())
     }
 }
 
@@ -83,7 +83,7 @@ mod tests {
         let found: Vec<_> = fields(Bytes::from_static(&[0x12, 9, b'a']), 2).collect();
         assert_eq!(
             found,
-            [Err(BadRequest("field 2 says 9 bytes and 1 are left".to_owned()))]
+            [Err(BadRequest::new("field 2 says 9 bytes and 1 are left"))]
         );
     }
 

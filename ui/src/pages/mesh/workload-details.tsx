@@ -1,11 +1,12 @@
 import type { Counted, Propagation, Workload } from '../../api/types.ts';
-import { Badge } from '../../design/badge.tsx';
 import { LinkShares } from '../../design/link-shares.tsx';
 import { type Column, Table } from '../../design/table.tsx';
-import { count, sure } from '../../format/number.ts';
+import { bytes, count, processors, sure } from '../../format/number.ts';
 import { ago } from '../../format/time.ts';
 import { href } from '../../url/href.ts';
 import { Link } from '../../url/link.tsx';
+import { addedLatency, addedLatencyHint } from './added-latency.ts';
+import { Losses } from './losses.tsx';
 
 interface Props {
   workload: Workload;
@@ -47,20 +48,51 @@ export function WorkloadDetails({ workload, propagation }: Props) {
               </li>
             ))}
           </ul>
-          <h3>Instances</h3>
-          <ul className="instances">
-            {workload.instances.map(({ name, version, lastSeen }) => (
-              <li key={name}>
-                <code>{name}</code>{' '}
-                {version ? <Badge>{version}</Badge> : <span className="muted">no sidecar</span>}{' '}
-                <span className="muted">{ago(Number(lastSeen))}</span>
-              </li>
-            ))}
-          </ul>
+          {workload.sidecars && workload.sidecars.unrecorded.length > 0 && (
+            <p className="muted">Without a span: {named(workload.sidecars.unrecorded)}.</p>
+          )}
         </div>
         {propagation && <Calls propagation={propagation} />}
       </div>
+      <Instances instances={workload.instances} />
     </section>
+  );
+}
+
+type Instance = Workload['instances'][number];
+
+const instanceColumns: Column<Instance>[] = [
+  { head: 'Instance', cell: ({ name }) => <code>{name}</code> },
+  { head: 'Sidecar', cell: ({ version }) => version ?? <span className="muted">none</span> },
+  {
+    head: 'Began',
+    className: 'nowrap',
+    cell: ({ sidecar }) => sidecar && ago(Number(sidecar.since)),
+  },
+  { head: 'Last seen', className: 'nowrap', cell: ({ lastSeen }) => ago(Number(lastSeen)) },
+  { head: 'Spans', numeric: true, cell: ({ sidecar }) => sidecar && count(sidecar.exported) },
+  { head: 'Losses', className: 'nowrap', cell: ({ sidecar }) => <Losses losses={sidecar?.losses ?? null} /> },
+  {
+    head: 'Added, 99 %',
+    numeric: true,
+    cell: ({ sidecar }) => sidecar && addedLatency(sidecar.addedLatency),
+    hint: ({ sidecar }) => (sidecar ? addedLatencyHint(sidecar.addedLatency) : undefined),
+  },
+  {
+    head: 'CPU',
+    numeric: true,
+    cell: ({ sidecar }) => typeof sidecar?.cpu === 'number' && processors(sidecar.cpu),
+  },
+  { head: 'Memory', numeric: true, cell: ({ sidecar }) => sidecar && bytes(sidecar.memory) },
+];
+
+/** What each sidecar has counted since it began. */
+function Instances({ instances }: { instances: readonly Instance[] }) {
+  return (
+    <div className="wide instances" role="region" aria-label="Its instances" tabIndex={0}>
+      <h3>Instances, since they began</h3>
+      <Table columns={instanceColumns} lines={instances} id={({ name }) => name} />
+    </div>
   );
 }
 

@@ -2,8 +2,10 @@ import type { Propagation, Workload } from '../../api/types.ts';
 import { Badge } from '../../design/badge.tsx';
 import { LinkShares } from '../../design/link-shares.tsx';
 import { type Column, Table } from '../../design/table.tsx';
-import { count, percent, rate } from '../../format/number.ts';
+import { bytes, count, percent, processors, rate } from '../../format/number.ts';
 import { ago } from '../../format/time.ts';
+import { addedLatency, addedLatencyHint } from './added-latency.ts';
+import { Losses } from './losses.tsx';
 import { verdicts } from './verdicts.ts';
 
 interface Props {
@@ -32,6 +34,14 @@ export function WorkloadTable({ workloads, report, chosen, onChoose }: Props) {
     { head: 'Spans', numeric: true, cell: ({ spansPerSecond }) => rate(spansPerSecond) },
     { head: 'Last seen', className: 'nowrap', cell: ({ lastSeen }) => ago(Number(lastSeen)) },
     { head: 'Losses', className: 'nowrap', cell: ({ losses }) => <Losses losses={losses} /> },
+    {
+      head: 'Added, 99 %',
+      numeric: true,
+      cell: ({ sidecars }) => sidecars && addedLatency(sidecars.addedLatency),
+      hint: ({ sidecars }) => (sidecars ? addedLatencyHint(sidecars.addedLatency) : undefined),
+    },
+    { head: 'CPU', numeric: true, cell: ({ sidecars }) => sidecars && processors(sidecars.cpu) },
+    { head: 'Memory', numeric: true, cell: ({ sidecars }) => sidecars && bytes(sidecars.memory) },
     { head: 'Links of its calls', cell: ({ links }) => <LinkShares links={links} /> },
     {
       head: 'In words',
@@ -51,17 +61,6 @@ export function WorkloadTable({ workloads, report, chosen, onChoose }: Props) {
       />
     </section>
   );
-}
-
-function Losses({ losses }: { losses: Workload['losses'] }) {
-  if (losses === null) return <span className="muted">not told</span>;
-  const lost = losses.filter((each) => each.count > 0);
-  if (lost.length === 0) return <span className="muted">none</span>;
-  return lost.map(({ name, count: value }) => (
-    <Badge key={name} tone="warn">
-      {count(value)} {name.replaceAll('_', ' ')}
-    </Badge>
-  ));
 }
 
 function Words({ workload, propagation }: { workload: Workload; propagation: Propagation | undefined }) {
