@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::seen::Seen;
+use super::seen::Group;
 use super::series::{Ring, SPAN};
 
 /// Workloads that are remembered.
@@ -48,25 +48,25 @@ struct Entry {
 pub(super) struct Workloads(HashMap<Arc<str>, Entry>);
 
 impl Workloads {
-    pub(super) fn add(&mut self, seen: &Seen, now: u64) {
-        if self.0.len() >= WORKLOADS && !self.0.contains_key(&seen.service) {
+    pub(super) fn add(&mut self, group: &Group, now: u64) {
+        if self.0.len() >= WORKLOADS && !self.0.contains_key(&group.service) {
             let silent = now.saturating_sub(SPAN);
             self.0.retain(|_, entry| entry.last > silent);
             if self.0.len() >= WORKLOADS {
                 return;
             }
         }
-        let entry = self.0.entry(Arc::clone(&seen.service)).or_insert_with(|| Entry {
+        let entry = self.0.entry(Arc::clone(&group.service)).or_insert_with(|| Entry {
             instances: HashMap::new(),
             steps: Ring::coarse(),
             last: 0,
         });
         entry.last = now;
         if let Some(spans) = entry.steps.at(now) {
-            *spans += 1;
+            *spans += group.spans.len() as u64;
         }
-        if let Some(name) = &seen.instance {
-            entry.instance(name, seen, now);
+        if let Some(name) = &group.instance {
+            entry.instance(name, group, now);
         }
     }
 
@@ -83,11 +83,11 @@ impl Workloads {
 }
 
 impl Entry {
-    fn instance(&mut self, name: &Arc<str>, seen: &Seen, now: u64) {
+    fn instance(&mut self, name: &Arc<str>, group: &Group, now: u64) {
         if let Some(known) = self.instances.get_mut(name) {
             known.last = now;
-            if seen.version.is_some() && known.version != seen.version {
-                known.version.clone_from(&seen.version);
+            if group.version.is_some() && known.version != group.version {
+                known.version.clone_from(&group.version);
             }
             return;
         }
@@ -99,7 +99,7 @@ impl Entry {
         }
         let instance = Instance {
             name: Arc::clone(name),
-            version: seen.version.clone(),
+            version: group.version.clone(),
             last: now,
         };
         self.instances.insert(Arc::clone(name), instance);
