@@ -56,9 +56,9 @@ bench-live: ## the same with real servers in Python, Node.js and Go through `mes
 	$(CARGO) build --locked --profile demo -p meshtrace -p meshtrace-sidecar -p meshtrace-collector
 	bench/causality/live/run
 
-bench-store: ## what keeping and finding spans costs: processor, disk, memory, time (about five minutes)
+bench-store: ## what keeping and finding spans costs, beside Jaeger: processor, disk, memory, time (fifteen minutes)
+	@tools/install bench-store
 	$(CARGO) build --locked --release -p bench-store -p meshtrace-collector
-	@mkdir -p target/bench
 	target/release/bench-store $(BENCH)
 
 fmt: ## format all code

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::{ArgMatches, Command};
-use contract::{installed, port};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use contract::{installed, operator_env, port};
 use inject::decide::collector;
 use nix::unistd::gethostname;
 use process::config::flags::{self, Setting, setting};
@@ -45,8 +45,14 @@ pub struct Config {
     pub log: String,
 }
 
-/// The command that deletes the webhook instead of serving it.
+/// The subcommand that deletes the webhook configuration instead of serving it.
 pub const FORGET: &str = "forget";
+
+/// The subcommand that takes away what Helm leaves.
+pub const SWEEP: &str = "sweep";
+
+/// Its flag: also the definitions of our custom resources, where there are no such resources.
+pub const DEFINITIONS: &str = "definitions";
 
 fn settings() -> [Setting; 12] {
     let version = env!("CARGO_PKG_VERSION");
@@ -86,7 +92,7 @@ fn settings() -> [Setting; 12] {
         setting(
             "exclude",
             "--exclude",
-            "MESHTRACE_OPERATOR_EXCLUDE",
+            operator_env::EXCLUDE,
             "NAMESPACES",
             "",
             "Further namespaces that the API server does not ask about, separated by commas",
@@ -110,7 +116,7 @@ fn settings() -> [Setting; 12] {
         setting(
             "image",
             "--image",
-            "MESHTRACE_OPERATOR_IMAGE",
+            operator_env::IMAGE,
             "IMAGE",
             format!("{}:{version}", installed::SIDECAR_IMAGE),
             "The sidecar's image, unless an annotation names another one",
@@ -118,7 +124,7 @@ fn settings() -> [Setting; 12] {
         setting(
             "collector",
             "--collector",
-            "MESHTRACE_OPERATOR_COLLECTOR",
+            operator_env::COLLECTOR,
             "URL",
             installed::COLLECTOR,
             "Where sidecars send their spans",
@@ -134,7 +140,7 @@ fn settings() -> [Setting; 12] {
         setting(
             "settings-url",
             "--settings-url",
-            "MESHTRACE_OPERATOR_SETTINGS_URL",
+            operator_env::SETTINGS_URL,
             "URL",
             installed::OPERATOR,
             "Where sidecars are told to ask for settings; empty for nowhere",
@@ -158,7 +164,17 @@ pub fn command() -> Command {
         .subcommand(Command::new(CRDS).about("Print the definitions of our custom resources, to be applied"))
         .args(flags::arguments(settings()))
         .subcommand(
-            Command::new(FORGET).about("Deletes the webhook configuration, before all else is uninstalled"),
+            Command::new(FORGET).about("Delete the webhook configuration, before all else is uninstalled"),
+        )
+        .subcommand(
+            Command::new(SWEEP)
+                .about("Take our labels off namespaces, after all else was uninstalled")
+                .arg(
+                    Arg::new(DEFINITIONS)
+                        .long(DEFINITIONS)
+                        .action(ArgAction::SetTrue)
+                        .help("Also delete the definitions of our custom resources, if there are no such resources"),
+                ),
         )
 }
 

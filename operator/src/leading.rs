@@ -1,7 +1,7 @@
 //! Which of several replicas leads: the one that holds a Lease of `coordination.k8s.io`, by the rules of client-go.
 //!
-//! The webhook is served by all. What is written into the cluster (certificates, labels, Events) is written by the one
-//! that leads, so that it is written once. Nothing is wrong where two do for a moment: every write of theirs is either
+//! The webhook is served by all. What is written into the cluster (certificates, labels, Events, the statuses of
+//! policies) is written by the one that leads, so that it is written once. Nothing is wrong where two do for a moment: every write of theirs is either
 //! refused by its version or the same.
 //!
 //! | the lease | so |

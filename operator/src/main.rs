@@ -22,12 +22,12 @@ async fn start() -> Result<(), Box<dyn std::error::Error>> {
     }
     let config = Config::read(&matches)?;
     process::logs::init(&config.log)?;
-    if matches.subcommand_name() == Some(config::FORGET) {
-        let client = Client::try_default().await?;
-        return Ok(forget::forget(client, &config.name).await?);
-    }
     let stop = process::stop::listen()?;
     let client = Client::try_default().await?;
-    run::run(&config, client, stop).await?;
+    match matches.subcommand() {
+        Some((config::FORGET, _)) => forget::forget(client, &config.name).await?,
+        Some((config::SWEEP, said)) => forget::sweep(client, said.get_flag(config::DEFINITIONS)).await?,
+        _ => run::run(&config, client, stop).await?,
+    }
     Ok(())
 }

@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use crate::mirror::Mark;
 
-/// One namespace.
+/// What is known of one namespace.
 #[derive(Clone, Debug, Default)]
-pub struct Known {
+pub struct Record {
     /// What decisions depend on.
     pub namespace: Namespace,
     /// What of all that bore its name it is.
@@ -43,7 +43,7 @@ impl Limiting {
 /// What is known, kept up to date by whoever watches the cluster.
 #[derive(Debug, Default)]
 pub struct Namespaces {
-    known: RwLock<BTreeMap<String, Known>>,
+    known: RwLock<BTreeMap<String, Record>>,
     limits: RwLock<BTreeMap<String, Limits>>,
 }
 
@@ -55,18 +55,18 @@ impl Namespaces {
     }
 
     /// All that is known of one.
-    pub fn known(&self, name: &str) -> Option<Known> {
+    pub fn known(&self, name: &str) -> Option<Record> {
         let known = self.read().get(name).cloned()?;
         Some(self.with_limits(known))
     }
 
     /// All that is known of all.
-    pub fn all(&self) -> Vec<Known> {
+    pub fn all(&self) -> Vec<Record> {
         self.read().values().cloned().collect()
     }
 
     /// From now on this is known of one.
-    pub fn set(&self, known: Known) {
+    pub fn set(&self, known: Record) {
         let mut all = self.known.write().unwrap_or_else(PoisonError::into_inner);
         all.insert(known.namespace.name.clone(), known);
     }
@@ -77,10 +77,10 @@ impl Namespaces {
         all.remove(name);
     }
 
-    /// From now on these are all there are.
-    pub fn replace(&self, all: impl IntoIterator<Item = Known>) {
-        let all = all.into_iter().map(|known| (known.namespace.name.clone(), known));
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = all.collect();
+    /// From now on there are only those that are `there`.
+    pub fn only(&self, there: impl Fn(&str) -> bool) {
+        let mut all = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|name, _| there(name));
     }
 
     /// From now on these are the quotas, or the ranges, of one.
@@ -94,13 +94,13 @@ impl Namespaces {
         all.retain(|_, limits| *limits != Limits::default());
     }
 
-    fn with_limits(&self, mut known: Known) -> Known {
+    fn with_limits(&self, mut known: Record) -> Record {
         let limits = self.limits.read().unwrap_or_else(PoisonError::into_inner);
         known.namespace.limits = limits.get(&known.namespace.name).cloned().unwrap_or_default();
         known
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<String, Known>> {
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<String, Record>> {
         self.known.read().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -21,8 +21,8 @@ use crate::config::Config;
 use crate::coverage::Coverage;
 use crate::metrics::Metrics;
 use crate::namespaces::Namespaces;
-use crate::policy;
 use crate::policy::known::Known;
+use crate::policy::stream;
 use crate::webhook::{self, Webhook, serve};
 
 /// How long the webhook goes on after it has been asked to stop: API servers learn of it late, and whoever still asks
@@ -86,7 +86,8 @@ pub async fn run(config: &Config, client: Client, stop: impl Future<Output = ()>
             tracing::error!(%error, "metrics and probes are not served any more");
         }
     });
-    let changes = watching::begin(&mut tasks, &client, &namespaces, &coverage);
+    let policies = Arc::new(Known::new(&config.namespace));
+    let changes = watching::begin(&mut tasks, &client, &namespaces, &coverage, &policies);
     let election = Arc::new(Election::new(
         &client,
         &config.name,
@@ -105,12 +106,10 @@ pub async fn run(config: &Config, client: Client, stop: impl Future<Output = ()>
         Arc::clone(&metrics),
     );
     let (stopping, stopped) = watch::channel(false);
-    let policies = Arc::new(Known::new(&config.namespace));
     let asked = listen(config.settings, "settings").await?;
-    tasks.spawn(policy::run(
-        client.clone(),
-        Arc::clone(&policies),
+    tasks.spawn(stream::serve(
         asked,
+        Arc::clone(&policies),
         Arc::clone(&metrics),
         stopped.clone(),
     ));
@@ -137,6 +136,7 @@ pub async fn run(config: &Config, client: Client, stop: impl Future<Output = ()>
         site: Arc::clone(&site),
         namespaces: Arc::clone(&namespaces),
         coverage,
+        policies: Arc::clone(&policies),
     };
     tasks.spawn(leader.whenever(leads, changes.counted));
     let router = webhook::router(Webhook {

@@ -12,7 +12,7 @@ use operator::coverage::Coverage;
 use operator::coverage::seen::Object;
 use operator::coverage::verdict::State;
 use operator::mirror::Mark;
-use operator::namespaces::{Known, Limiting, Namespaces};
+use operator::namespaces::{Limiting, Namespaces, Record};
 use serde_json::{Value, json};
 
 /// When the namespace began to ask, and a moment before and after.
@@ -44,7 +44,7 @@ impl Cluster {
     fn namespace(&self, annotations: &[(&str, &str)], since: Option<i64>) {
         let text = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
         let label = since.map(|_| ("meshtrace.io/inject".to_owned(), "true".to_owned()));
-        self.namespaces.set(Known {
+        self.namespaces.set(Record {
             namespace: Namespace {
                 name: "bank".to_owned(),
                 annotations: annotations.iter().map(text).collect(),

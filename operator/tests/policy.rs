@@ -1,13 +1,13 @@
 //! Policies without a cluster: whose word counts, what sidecars are told, what admins are told.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use operator::policy::document;
 use operator::policy::key::{Holds, Key};
-use operator::policy::known::{Known, Pod, World};
+use operator::policy::known::{Known, Name, Pod, World};
 use operator::policy::precedence::{Labels, Policy, nearest_first, words};
 use operator::policy::spec::TracePolicy;
 use operator::policy::status::statuses;
@@ -235,6 +235,13 @@ fn a_sidecar_is_told_every_key_that_can_change_in_its_own_words_and_from_whom() 
 
 /// A world of these policies, and of pods `account-0`, made at second 50, and `card-0`, made at second 150.
 fn known(policies: Vec<Policy>) -> Known {
+    let (known, there) = listing(policies);
+    known.only_policies(&there);
+    known
+}
+
+/// The same, before it is known that these are all policies there are.
+fn listing(policies: Vec<Policy>) -> (Known, BTreeSet<Name>) {
     let known = Known::new("meshtrace");
     let pod = |name: &str, created, annotated: &[&str]| {
         let pod = Pod {
@@ -245,14 +252,16 @@ fn known(policies: Vec<Policy>) -> Known {
         };
         (("bank".to_owned(), name.to_owned()), pod)
     };
-    known.learn(|world| {
-        let named = |policy: Policy| ((policy.namespace.clone(), policy.name.clone()), policy);
-        world.policies = policies.into_iter().map(named).collect();
-        world.pods = BTreeMap::from([pod("account-0", 50, &[]), pod("card-0", 150, &["sampling"])]);
-        world.has_policies = true;
-        true
-    });
-    known
+    for (name, pod) in [pod("account-0", 50, &[]), pod("card-0", 150, &["sampling"])] {
+        known.pod(name, Some(pod));
+    }
+    let mut there = BTreeSet::new();
+    for policy in policies {
+        let name = (policy.namespace.clone(), policy.name.clone());
+        there.insert(name.clone());
+        known.policy(name, Some(policy));
+    }
+    (known, there)
 }
 
 fn who(pod: &str, uid: &str) -> Who {
@@ -265,21 +274,28 @@ fn who(pod: &str, uid: &str) -> Who {
 
 #[test]
 fn only_a_pod_that_is_known_is_told_something_and_nobody_before_all_policies_are_known() {
+    let sampled = json!({"sampling": "0.5"});
+    let (known, there) = listing(vec![policy("meshtrace", "default", 1, &sampled)]);
+    assert_eq!(known.update(&who("account-0", "")), None);
+    known.only_policies(&there);
+    let told = known.update(&who("account-0", "uid of account-0")).unwrap();
+    assert_eq!(told.document, "sampling: '0.5'\n");
+    assert_eq!(known.update(&who("account-0", "")), Some(told));
+    assert_eq!(known.update(&who("account-0", "uid of its predecessor")), None);
+    assert_eq!(known.update(&who("nobody", "")), None);
+}
+
+#[test]
+fn what_is_no_more_there_when_all_are_listed_again_says_nothing_any_more() {
     let known = known(vec![policy(
         "meshtrace",
         "default",
         1,
         &json!({"sampling": "0.5"}),
     )]);
-    let told = known.update(&who("account-0", "uid of account-0")).unwrap();
-    assert_eq!(told.document, "sampling: '0.5'\n");
-    assert_eq!(known.update(&who("account-0", "")), Some(told));
-    assert_eq!(known.update(&who("account-0", "uid of its predecessor")), None);
-    assert_eq!(known.update(&who("nobody", "")), None);
-    known.learn(|world| {
-        world.has_policies = false;
-        true
-    });
+    known.only_policies(&BTreeSet::new());
+    assert_eq!(known.update(&who("account-0", "")).unwrap().document, "");
+    known.only_pods(&BTreeSet::new());
     assert_eq!(known.update(&who("account-0", "")), None);
 }
 
@@ -357,9 +373,8 @@ fn pods_older_than_what_is_skipped_need_a_restart_and_a_status_that_is_written_s
     );
     assert!(restart.message.starts_with("1 of 2 pods"), "{}", restart.message);
 
-    known.learn(|world| {
-        world.policies.get_mut(&name).unwrap().status = first.clone();
-        true
-    });
+    let mut written = known.world().policies[&name].clone();
+    written.status = first.clone();
+    known.policy(name.clone(), Some(written));
     assert_eq!(at(&known.world(), 200), first);
 }

@@ -21,8 +21,8 @@ use inject::decide::{Namespace, Site};
 use operator::certificates::due::Lifetimes;
 use operator::certificates::{Certificates, advance};
 use operator::metrics::Metrics;
-use operator::namespaces::{Known, Namespaces};
-use operator::policy::known::Known as Policies;
+use operator::namespaces::{Namespaces, Record};
+use operator::policy::known::Known;
 use operator::webhook::{self, PATH, Webhook, serve, tls};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -81,14 +81,14 @@ impl Server {
             name: "bank".to_owned(),
             ..Namespace::default()
         };
-        namespaces.set(Known {
+        namespaces.set(Record {
             namespace: bank,
-            ..Known::default()
+            ..Record::default()
         });
         let router = webhook::router(Webhook {
             site: Arc::new(Site::usual("0.1.0")),
             namespaces: Arc::new(namespaces),
-            policies: Arc::new(Policies::new("meshtrace")),
+            policies: Arc::new(Known::new("meshtrace")),
             metrics: Arc::clone(&metrics),
         });
         let served = tokio::spawn(serve::serve(listener, shows, router, stopped));

@@ -3,6 +3,7 @@
 mod causes;
 mod live;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::str::FromStr;
@@ -188,6 +189,29 @@ impl Settings {
         settings.contradictions(&document);
         root.finish();
         document.finish().map(|()| settings)
+    }
+
+    /// [`Self::read`] without the variables that it would refuse, and what it says of each of them: for a pod whose operator
+    /// is of another version, and which has to start.
+    ///
+    /// # Errors
+    /// All that is wrong with the file, or with the variables together.
+    pub fn read_what_can_be(
+        file: (&str, &str),
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<(Self, Vec<Problems>), Problems> {
+        let alone = |name: &str| {
+            let only = |asked: &str| variable(asked).filter(|_| asked == name);
+            Self::read(file, only).err()
+        };
+        let refused: BTreeMap<&str, Problems> = VARIABLES
+            .iter()
+            .filter_map(|(name, _)| Some((*name, alone(name)?)))
+            .collect();
+        let settings = Self::read(file, |name| {
+            variable(name).filter(|_| !refused.contains_key(name))
+        })?;
+        Ok((settings, refused.into_values().collect()))
     }
 
     /// The listeners that are named; both, at their usual ports, if none is.
@@ -421,14 +445,13 @@ mod tests {
 
     use super::*;
 
+    fn variable(environment: &[(&str, &str)], name: &str) -> Option<String> {
+        let found = environment.iter().find(|(key, _)| *key == name);
+        found.map(|(_, value)| (*value).to_owned())
+    }
+
     fn read(text: &str, environment: &[(&str, &str)]) -> Result<Settings, Problems> {
-        let variable = |name: &str| {
-            environment
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| (*value).to_owned())
-        };
-        Settings::read(("sidecar.yaml", text), variable)
+        Settings::read(("sidecar.yaml", text), |name| variable(environment, name))
     }
 
     #[test]
@@ -480,6 +503,30 @@ mod tests {
         ] {
             assert!(problems.contains(expected), "{expected}\n{problems}");
         }
+    }
+
+    #[test]
+    fn where_the_pod_has_to_start_what_cannot_be_read_of_the_environment_is_left_out() {
+        let environment = [
+            (env::PROPAGATE, "b3,of-next-year"),
+            (env::LOG, "a=b=c"),
+            (env::SAMPLING, "10%"),
+        ];
+        let read = |file| Settings::read_what_can_be(("file", file), |name| variable(&environment, name));
+        let (settings, left_out) = read("").unwrap();
+        assert_eq!(settings.live.sampling, Ratio::new(0.1).unwrap());
+        assert_eq!(settings.live.propagate, Live::default().propagate);
+        let left_out: Vec<_> = left_out.iter().flat_map(Problems::list).collect();
+        assert_eq!(left_out.len(), 2, "{left_out:?}");
+        assert!(left_out[0].starts_with("MESHTRACE_LOG: "), "{left_out:?}");
+        assert!(left_out[1].starts_with("MESHTRACE_PROPAGATE: "), "{left_out:?}");
+        // nor does it stand over what is heard later, which could never be taken then
+        let changed = settings.changed("operator", "propagate: jaeger\n").unwrap();
+        assert!(changed.propagate.contains(Dialect::Jaeger));
+        assert!(
+            read("sampled: 1\n").is_err(),
+            "a file is somebody's, who can be told"
+        );
     }
 
     #[test]

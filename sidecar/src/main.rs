@@ -76,12 +76,20 @@ fn carry(args: &RunArgs) -> Result<(), Box<dyn std::error::Error>> {
         env::LOG => args.log.clone(),
         variable => std::env::var(variable).ok(),
     };
-    let settings = Settings::read((&name, &text), said)?;
+    let file = (name.as_str(), text.as_str());
+    let (settings, left_out) = if std::env::var_os(env::BEST_EFFORT).is_some() {
+        Settings::read_what_can_be(file, said)?
+    } else {
+        (Settings::read(file, said)?, Vec::new())
+    };
     if args.print_config {
         print!("{}", settings.effective());
         return Ok(());
     }
     let logs = process::logs::init(&settings.live.log)?;
+    for problems in left_out {
+        tracing::warn!("a variable is left out: {problems}");
+    }
     run::run(settings, logs)?;
     Ok(())
 }

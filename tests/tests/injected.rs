@@ -145,12 +145,42 @@ fn the_sidecar_reads_every_variable_that_it_is_given() {
 }
 
 #[test]
+fn a_sidecar_of_another_version_that_cannot_read_a_variable_starts_without_it() {
+    let (container, _) = containers();
+    let mut environment = environment(&container);
+    environment.insert("MESHTRACE_PROPAGATE".to_owned(), "of-next-year".to_owned());
+    environment.insert("MESHTRACE_OF_NEXT_YEAR".to_owned(), "whatever".to_owned());
+    let config = sidecar(&arguments(&container), &["--print-config"], &environment);
+    let config: Value = serde_yaml::from_str(&config).unwrap();
+    assert_eq!(config["propagate"][0], "w3c");
+    assert_eq!(config["sampling"], "0.125");
+}
+
+#[test]
+fn a_redirect_that_cannot_be_installed_says_so_where_it_is_told_to_and_ends_well() {
+    let (_, container) = containers();
+    let told = tempfile::NamedTempFile::new().unwrap();
+    let mut environment = environment(&container);
+    assert_eq!(environment["MESHTRACE_BEST_EFFORT"], "/dev/termination-log");
+    environment.insert(
+        "MESHTRACE_BEST_EFFORT".to_owned(),
+        told.path().display().to_string(),
+    );
+    // there are no tools on the path of nobody's
+    environment.insert("PATH".to_owned(), "/nowhere".to_owned());
+    let said = sidecar(&arguments(&container), &[], &environment);
+    assert!(said.starts_with("no rules installed"), "{said}");
+    let told = std::fs::read_to_string(told.path()).unwrap();
+    assert!(told.contains("no tool to change netfilter rules"), "{told}");
+}
+
+#[test]
 fn the_redirect_takes_every_argument_that_it_is_given() {
     let (_, container) = containers();
     let rules = sidecar(
         &arguments(&container),
         &["show", "--tool", "nft"],
-        &BTreeMap::new(),
+        &environment(&container),
     );
     for excluded in ["22", "9000-9100", "443", "10.0.0.0/8", "fd00::1"] {
         assert!(rules.contains(excluded), "{excluded}\n{rules}");

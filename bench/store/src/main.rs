@@ -1,21 +1,23 @@
 //! What keeping and finding spans costs: ingest by OTLP/gRPC, disk, memory, and the time that questions take.
 
 mod server;
+mod store;
 mod traces;
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use clap::Parser;
 use otlp::client::Client;
 use otlp::encode::Sender;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use self::server::{Server, disk_bytes, sealed};
+use self::server::Server;
+use self::store::Store;
 use self::traces::{Random, Request, SERVICES, Shop, resource, service};
 
 /// Spans of a trace, about.
@@ -24,8 +26,6 @@ const TRACE: u64 = 12;
 const QUESTIONS: usize = 200;
 /// No more are asked of a kind once they have taken so long, however few they were.
 const ASKING: Duration = Duration::from_secs(20);
-/// How long the collector may take to seal what it was sent last.
-const SEALING: Duration = Duration::from_secs(300);
 /// How long it is left alone before anything is sent.
 const IDLE: Duration = Duration::from_secs(2);
 /// Requests that are on their way at once.
@@ -40,7 +40,10 @@ struct Arguments {
     /// The collector to measure.
     #[arg(long, default_value = "target/release/meshtrace-collector")]
     collector: PathBuf,
-    /// Where it keeps its data; emptied before and removed after.
+    /// A Jaeger to measure beside it; left out where there is none.
+    #[arg(long, default_value = "target/bench/jaeger")]
+    jaeger: PathBuf,
+    /// Where each keeps its data; emptied before and removed after.
     #[arg(long, default_value = "target/bench/store-data")]
     data: PathBuf,
     /// Where the result goes.
@@ -51,30 +54,46 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
-    if arguments.data.exists() {
-        std::fs::remove_dir_all(&arguments.data)?;
+    let mut rows = vec![measure(Store::Meshtrace, &arguments.collector, &arguments).await?];
+    if arguments.jaeger.exists() {
+        rows.push(measure(Store::Jaeger, &arguments.jaeger, &arguments).await?);
+    } else {
+        say(&format!("no Jaeger at {}: left out", arguments.jaeger.display()));
     }
-    std::fs::create_dir_all(&arguments.data)?;
-    let server = Server::start(&arguments.collector, &arguments.data).await?;
+    print(&rows);
+    std::fs::write(&arguments.report, serde_json::to_string_pretty(&json!(rows))?)?;
+    Ok(())
+}
+
+/// What one store costs.
+async fn measure(store: Store, program: &Path, arguments: &Arguments) -> Result<Value, Box<dyn Error>> {
+    let data = &arguments.data;
+    if data.exists() {
+        std::fs::remove_dir_all(data)?;
+    }
+    std::fs::create_dir_all(data)?;
+    let server = store.start(program, data).await?;
     let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos())?;
     let count = arguments.spans / TRACE;
     let mut shop = Shop::new(7, now - 3_600_000_000_000, now, count);
 
     tokio::time::sleep(IDLE).await;
     let idle = server.memory("VmRSS:");
+    say(&format!("{store}: sending"));
     let began = Instant::now();
     let spans = send(&server, &mut shop, count).await?;
     let took = began.elapsed();
-    say(&format!("{spans} spans are sent; waiting until they are sealed"));
-    sealed(&arguments.data, SEALING).await?;
+    say(&format!(
+        "{store}: {spans} spans are sent; waiting until they are put away"
+    ));
+    store.settle(&server, data).await?;
     let cpu = server.cpu();
     let loaded = server.memory("VmHWM:");
-    let bytes = disk_bytes(&arguments.data.join("segments"));
     let samples = shop.samples();
     let mut random = Random::new(11);
     let mut sample = || samples.get(random.below(samples.len() as u64) as usize);
 
-    say("asking");
+    say(&format!("{store}: asking"));
     let mut by_id = Times::default();
     while by_id.wants_more() {
         let Some(sample) = sample() else { break };
@@ -84,25 +103,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut by_attribute = Times::default();
     while by_attribute.wants_more() {
         let Some(sample) = sample() else { break };
-        let path = format!("/api/traces?limit=20&tag=shop.request.id:{}", sample.request);
-        by_attribute.ask(&server, &path, 1).await?;
+        by_attribute.ask(&server, &store.by_attribute(sample), 1).await?;
     }
     let mut slowest = Times::default();
-    while slowest.wants_more() {
-        let path = "/api/traces?limit=20&lookback=2h&order=duration";
+    while let Some(path) = store.slowest().filter(|_| slowest.wants_more()) {
         slowest.ask(&server, path, 20).await?;
     }
     let peak = server.memory("VmHWM:");
     server.stop().await?;
-    let reopened = Server::start(&arguments.collector, &arguments.data).await?;
+    let bytes = store.bytes(data);
+    let reopened = store.start(program, data).await?;
     let opened = reopened.opened;
     reopened.stop().await?;
-    std::fs::remove_dir_all(&arguments.data)?;
+    std::fs::remove_dir_all(data)?;
 
-    let millis = |time: Duration| (time.as_secs_f64() * 1e5).round() / 100.0;
     let per_second = |time: Duration| (spans as f64 / time.as_secs_f64()).round();
-    let row = json!({
-        "store": "meshtrace",
+    Ok(json!({
+        "store": store.to_string(),
         "spans": spans,
         "ingest_spans_per_second": per_second(took),
         "spans_per_cpu_second": per_second(cpu),
@@ -110,16 +127,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "rss_mib": loaded.round(),
         "rss_asking_mib": peak.round(),
         "rss_idle_mib": idle.round(),
-        "trace_by_id_p50_ms": millis(by_id.quantile(50)),
-        "trace_by_id_p95_ms": millis(by_id.quantile(95)),
-        "trace_by_id_p99_ms": millis(by_id.quantile(99)),
-        "attribute_search_p95_ms": millis(by_attribute.quantile(95)),
-        "slowest_p95_ms": millis(slowest.quantile(95)),
+        "trace_by_id_p50_ms": by_id.quantile(50),
+        "trace_by_id_p95_ms": by_id.quantile(95),
+        "trace_by_id_p99_ms": by_id.quantile(99),
+        "attribute_search_p95_ms": by_attribute.quantile(95),
+        "slowest_p95_ms": slowest.quantile(95),
         "open_ms": millis(opened),
-    });
-    std::fs::write(&arguments.report, serde_json::to_string_pretty(&json!([row]))?)?;
-    print(&row);
-    Ok(())
+    }))
 }
 
 /// Sends that many traces, each service over a connection of its own, and answers how many spans they had. What is not
@@ -194,14 +208,17 @@ impl Times {
         Ok(())
     }
 
-    fn quantile(&mut self, percent: usize) -> Duration {
+    /// In milliseconds; `None` where nothing was asked.
+    fn quantile(&mut self, percent: usize) -> Option<f64> {
         self.0.sort_unstable();
         let place = self.0.len() * percent / 100;
-        self.0
-            .get(place.min(self.0.len().saturating_sub(1)))
-            .copied()
-            .unwrap_or_default()
+        let place = place.min(self.0.len().saturating_sub(1));
+        self.0.get(place).copied().map(millis)
     }
+}
+
+fn millis(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e5).round() / 100.0
 }
 
 /// What is being done, for whoever waits.
@@ -211,8 +228,20 @@ fn say(what: &str) {
 }
 
 #[expect(clippy::print_stdout, reason = "the table is what the program is for")]
-fn print(row: &serde_json::Value) {
-    for (key, value) in row.as_object().into_iter().flatten() {
-        println!("{key:<26} {value}");
+fn print(rows: &[Value]) {
+    // all have the same keys
+    let keys = rows
+        .first()
+        .and_then(Value::as_object)
+        .into_iter()
+        .flat_map(Map::keys);
+    let (name, figures): (Vec<&String>, Vec<_>) = keys.partition(|key| *key == "store");
+    for key in name.into_iter().chain(figures) {
+        let cells = rows.iter().map(|row| match row.get(key) {
+            Some(Value::String(text)) => format!("{text:>16}"),
+            Some(Value::Null) | None => format!("{:>16}", "cannot"),
+            Some(value) => format!("{:>16}", value.to_string()),
+        });
+        println!("{key:<26}{}", cells.collect::<String>());
     }
 }

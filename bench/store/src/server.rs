@@ -1,70 +1,63 @@
-//! A collector as a process of its own, and what it costs.
+//! A store as a process of its own, and what it costs.
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
-/// A collector that listens.
+/// How often a store that starts is asked whether it is there.
+const GLANCE: Duration = Duration::from_millis(2);
+/// How long a store may take until it is.
+const STARTING: Duration = Duration::from_secs(60);
+
+/// A store that answers.
 pub(crate) struct Server {
     child: Child,
     pub(crate) grpc: SocketAddr,
     query: SocketAddr,
-    /// How long it took until it listened.
+    /// How long it took until it answered.
     pub(crate) opened: Duration,
 }
 
 impl Server {
-    /// Starts the program with its data in a folder. It seals what is older than about a minute.
-    pub(crate) async fn start(program: &Path, data: &Path) -> io::Result<Self> {
+    /// Starts a program that takes OTLP/gRPC at one address and answers Jaeger's HTTP API at the other.
+    ///
+    /// # Errors
+    /// It cannot be started, or does not answer.
+    pub(crate) async fn start(
+        program: &Path,
+        arguments: &[String],
+        grpc: SocketAddr,
+        query: SocketAddr,
+    ) -> io::Result<Self> {
         let started = Instant::now();
-        let flags = ["--otlp-grpc", "--otlp-http", "--zipkin", "--query", "--admin"]
-            .map(|flag| format!("{flag}=127.0.0.1:0"));
-        let mut child = Command::new(program)
-            .args(flags)
-            .args([
-                "--retention",
-                "16m",
-                "--durability",
-                "batch",
-                "--data-max-bytes",
-                "64GiB",
-                "--data",
-            ])
-            .arg(data)
-            .stderr(Stdio::piped())
+        let child = Command::new(program)
+            .args(arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()?;
-        let log = child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        let mut lines = BufReader::new(log).lines();
-        loop {
-            let line = lines.next_line().await?.ok_or(io::ErrorKind::UnexpectedEof)?;
-            let address = |name: &str| {
-                let after = line.split_once(name)?.1;
-                after.split_whitespace().next()?.parse().ok()
-            };
-            if let (true, Some(grpc), Some(query)) =
-                (line.contains("listening"), address(" grpc="), address(" query="))
-            {
-                let opened = started.elapsed();
-                tokio::spawn(
-                    async move { while lines.next_line().await.is_ok_and(|line| line.is_some()) {} },
-                );
-                return Ok(Self {
-                    child,
-                    grpc,
-                    query,
-                    opened,
-                });
+        let mut server = Self {
+            child,
+            grpc,
+            query,
+            opened: Duration::ZERO,
+        };
+        while let Err(error) = server.get("/api/services").await {
+            if started.elapsed() > STARTING || server.child.try_wait()?.is_some() {
+                return Err(io::Error::other(format!("{}: {error}", program.display())));
             }
+            tokio::time::sleep(GLANCE).await;
         }
+        server.opened = started.elapsed();
+        Ok(server)
     }
 
     /// Ends it, in order.
@@ -118,31 +111,4 @@ impl Server {
             ))),
         }
     }
-}
-
-/// Bytes of the files in a folder and those below it.
-pub(crate) fn disk_bytes(folder: &Path) -> u64 {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let sizes = entries.map(|entry| match entry.metadata() {
-        Ok(metadata) if metadata.is_dir() => disk_bytes(&entry.path()),
-        Ok(metadata) => metadata.len(),
-        Err(_) => 0,
-    });
-    sizes.sum()
-}
-
-/// Waits until the log is empty: everything is sealed.
-///
-/// # Errors
-/// It is not after that long.
-pub(crate) async fn sealed(data: &Path, at_most: Duration) -> io::Result<()> {
-    let log: PathBuf = data.join("log");
-    let waiting = Instant::now();
-    while disk_bytes(&log) > 0 {
-        if waiting.elapsed() > at_most {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "the log is never empty"));
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    Ok(())
 }

@@ -30,7 +30,9 @@ pub(crate) struct Shop {
 #[derive(Clone, Debug)]
 pub(crate) struct Sample {
     pub(crate) trace: TraceId,
-    /// A value of `shop.request.id` that only one span has.
+    /// The service of its root.
+    pub(crate) service: usize,
+    /// A value of `shop.request.id` that only its root has.
     pub(crate) request: String,
 }
 
@@ -116,7 +118,11 @@ impl Shop {
         let mut request = String::new();
         self.call(trace, None, first, self.now, length, 0, &mut request, send);
         if keep {
-            self.seen.push(Sample { trace, request });
+            self.seen.push(Sample {
+                trace,
+                service: first,
+                request,
+            });
         }
     }
 

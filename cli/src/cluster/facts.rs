@@ -1,13 +1,12 @@
 //! What both `why` and `check` have to know of a cluster, read from what the API server says.
 
+use contract::operator_env;
 use inject::decide::Site;
 use inject::pod::Metadata;
+use inject::version::Version;
 use serde_json::Value;
 
 use super::kubectl::{Error, Kubectl};
-
-/// The first minor version of Kubernetes 1 that has native sidecars unless somebody has switched them off.
-pub(super) const NATIVE_SIDECARS: u32 = 29;
 
 /// A program of ours in a cluster. The chart labels all that belongs to one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,18 +72,18 @@ pub(super) async fn all(kubectl: &Kubectl, path: &str) -> Result<Vec<Value>, Err
 }
 
 /// What holds for the pods of a cluster whose operator is this Deployment. What that does not say is as it usually is.
-pub(super) fn site(operator: Option<&Value>, namespace: &str, kubernetes: Option<(u32, u32)>) -> Site {
+pub(super) fn site(operator: Option<&Value>, namespace: &str, kubernetes: Option<Version>) -> Site {
     let usual = Site::usual(env!("CARGO_PKG_VERSION"));
     let said = |variable| operator.and_then(|operator| variable_of(operator, variable));
-    let excluded = said("MESHTRACE_OPERATOR_EXCLUDE").unwrap_or_default();
+    let excluded = said(operator_env::EXCLUDE).unwrap_or_default();
     let excluded = excluded.split(',').map(str::trim).filter(|name| !name.is_empty());
     // an empty address means that sidecars are told nothing while they run
-    let operator_url = said("MESHTRACE_OPERATOR_SETTINGS_URL");
+    let operator_url = said(operator_env::SETTINGS_URL);
     Site {
-        image: said("MESHTRACE_OPERATOR_IMAGE").unwrap_or(usual.image),
-        collector: said("MESHTRACE_OPERATOR_COLLECTOR").unwrap_or(usual.collector),
+        image: said(operator_env::IMAGE).unwrap_or(usual.image),
+        collector: said(operator_env::COLLECTOR).unwrap_or(usual.collector),
         operator: operator_url.or(usual.operator).filter(|url| !url.is_empty()),
-        native_sidecars: kubernetes.is_none_or(has_native_sidecars),
+        native_sidecars: kubernetes.is_none_or(Version::has_native_sidecars),
         own_namespace: namespace.to_owned(),
         excluded: excluded.map(str::to_owned).collect(),
         version: operator.and_then(version).unwrap_or(usual.version),
@@ -110,19 +109,9 @@ pub(super) fn version(object: &Value) -> Option<String> {
     label.or(tag)
 }
 
-/// Major and minor of a version such as `{"major": "1", "minor": "33+"}`.
-pub(super) fn kubernetes(version: &Value) -> Option<(u32, u32)> {
-    let number = |at| {
-        let digits = text(version, at)?;
-        let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
-        digits.get(..end)?.parse().ok()
-    };
-    Some((number("/major")?, number("/minor")?))
-}
-
-/// Whether Kubernetes has native sidecars in this version.
-pub(super) fn has_native_sidecars(version: (u32, u32)) -> bool {
-    version >= (1, NATIVE_SIDECARS)
+/// A version such as `{"major": "1", "minor": "33+"}`.
+pub(super) fn kubernetes(version: &Value) -> Option<Version> {
+    Version::read(text(version, "/major")?, text(version, "/minor")?)
 }
 
 /// The text at a JSON pointer.
@@ -145,17 +134,11 @@ mod tests {
     fn the_operators_deployment_says_what_a_sidecar_gets() {
         let operator = json!({"spec": {"template": {"spec": {"containers": [{
             "image": "registry:5000/meshtrace/operator:0.3.0@sha256:00",
-            "env": [{"name": "MESHTRACE_OPERATOR_COLLECTOR", "value": "http://there:4317"}]
+            "env": [{"name": operator_env::COLLECTOR, "value": "http://there:4317"}]
         }]}}}});
-        let site = site(Some(&operator), "observe", Some((1, 28)));
+        let site = site(Some(&operator), "observe", Some(Version::of(1, 28)));
         assert_eq!(site.collector, "http://there:4317");
         assert_eq!((site.version.as_str(), site.native_sidecars), ("0.3.0", false));
         assert_eq!(site.own_namespace, "observe");
-    }
-
-    #[test]
-    fn versions_of_vendors_are_read() {
-        assert_eq!(kubernetes(&json!({"major": "1", "minor": "33+"})), Some((1, 33)));
-        assert_eq!(kubernetes(&json!({"major": "1", "minor": ""})), None);
     }
 }

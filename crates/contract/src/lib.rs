@@ -96,6 +96,22 @@ pub mod env {
     pub const WORKERS: &str = "MESHTRACE_WORKERS";
     /// `log`: level and targets, as `tracing`'s `EnvFilter` reads them.
     pub const LOG: &str = "MESHTRACE_LOG";
+    /// Set where a pod shall start whatever is wrong with us; stands for no key. `redirect` writes into this file why there
+    /// are no rules, as with `--best-effort`; `run` leaves out the variables that it cannot read.
+    pub const BEST_EFFORT: &str = "MESHTRACE_BEST_EFFORT";
+}
+
+/// The environment variables by which a cluster tells the operator what else has to know: `meshtrace check` and `meshtrace
+/// why` read them in its Deployment.
+pub mod operator_env {
+    /// The sidecar's image.
+    pub const IMAGE: &str = "MESHTRACE_OPERATOR_IMAGE";
+    /// Where sidecars send their spans.
+    pub const COLLECTOR: &str = "MESHTRACE_OPERATOR_COLLECTOR";
+    /// Where sidecars are told to ask for settings; empty for nowhere.
+    pub const SETTINGS_URL: &str = "MESHTRACE_OPERATOR_SETTINGS_URL";
+    /// Further namespaces that the API server does not ask about, separated by commas.
+    pub const EXCLUDE: &str = "MESHTRACE_OPERATOR_EXCLUDE";
 }
 
 /// What a sidecar tells the collector of itself, beside its spans: some of its metrics, under the names that they have at

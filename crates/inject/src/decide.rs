@@ -42,10 +42,6 @@ use crate::workload::Owner;
 const CPU: &str = "10m";
 const MEMORY: &str = "24Mi";
 
-/// Where the redirect writes why it could not be installed; the kubelet reads it into the pod's status. A pod without a
-/// redirect is not traced, but it starts.
-const TERMINATION_LOG: &str = "/dev/termination-log";
-
 /// Namespaces of the cluster itself.
 const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
@@ -319,9 +315,8 @@ fn plan(question: &Question<'_>, wishes: Wishes) -> (Plan, Vec<String>) {
         None if capture == Capture::Init => probed_ports(pod),
         None => (Vec::new(), Vec::new()),
     };
-    let mut redirect = ["redirect", "--best-effort", TERMINATION_LOG]
-        .map(str::to_owned)
-        .to_vec();
+    // no option that one of the images ever made does not take: what came later comes as a variable, which they ignore
+    let mut redirect = vec!["redirect".to_owned()];
     let mut exclude = |option: &str, values: Vec<String>| {
         if !values.is_empty() {
             redirect.extend([option.to_owned(), values.join(",")]);

@@ -9,7 +9,7 @@
 //! 5. [`review`] does these in order for each of its callers, and [`carry`] takes a workload's annotations into its
 //!    template.
 //!
-//! Nothing here does I/O, reads a clock, or asks Kubernetes. Documents stay JSON, so that a field which this version has
+//! [`version`] says what there is in which Kubernetes. Nothing here does I/O, reads a clock, or asks Kubernetes. Documents stay JSON, so that a field which this version has
 //! never heard of survives.
 
 pub mod annotations;
@@ -25,4 +25,5 @@ pub mod reason;
 pub mod report;
 pub mod review;
 mod value;
+pub mod version;
 pub mod workload;

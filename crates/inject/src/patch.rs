@@ -19,6 +19,9 @@ pub const SIDECAR: &str = "meshtrace-sidecar";
 /// The init container that installs the redirect.
 pub const REDIRECT: &str = "meshtrace-redirect";
 
+/// Where a container says why it ended; the kubelet reads it into the pod's status.
+const TERMINATION_LOG: &str = "/dev/termination-log";
+
 /// Seconds that a sidecar may take to listen. The kubelet asks once a second.
 const START_SECONDS: u32 = 60;
 
@@ -194,6 +197,7 @@ fn redirect(plan: &Plan) -> Value {
         "name": REDIRECT,
         "image": plan.image,
         "args": plan.redirect,
+        "env": [best_effort()],
         "resources": requests(plan),
         "securityContext": {
             "runAsUser": 0,
@@ -213,6 +217,12 @@ fn requests(plan: &Plan) -> Value {
     json!({"requests": {"cpu": plan.cpu, "memory": plan.memory}})
 }
 
+/// A pod that is not traced is better than one that does not start. A variable, since an image of another version may not
+/// know it, and ignores it then.
+fn best_effort() -> Value {
+    json!({"name": env::BEST_EFFORT, "value": TERMINATION_LOG})
+}
+
 fn environment(identity: &Identity, settings: &[(&'static str, String)]) -> Vec<Value> {
     let variable = |name: &str, value: String| json!({"name": name, "value": value});
     let service = variable(env::SERVICE, identity::literal(&identity.service));
@@ -224,5 +234,6 @@ fn environment(identity: &Identity, settings: &[(&'static str, String)]) -> Vec<
     Identity::downward()
         .chain([service, resource])
         .chain(settings)
+        .chain([best_effort()])
         .collect()
 }

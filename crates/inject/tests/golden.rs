@@ -183,6 +183,33 @@ fn a_second_time_changes_nothing() {
     }
 }
 
+/// All that containers of ours are told by arguments. An image of another version refuses what it does not know, and the pod
+/// would not start: nothing is added here. What came later, and what comes, is a variable, which it ignores.
+const ARGUMENTS: [&str; 5] = [
+    "run",
+    "redirect",
+    "--exclude-inbound-ports",
+    "--exclude-outbound-ports",
+    "--exclude-outbound-cidrs",
+];
+
+#[test]
+fn containers_are_told_nothing_by_arguments_that_an_image_of_another_version_does_not_know() {
+    let mut told = BTreeSet::new();
+    for (_, case) in cases() {
+        let patch = serde_json::to_value(case.review().patch).unwrap();
+        let values = patch.as_array().unwrap().iter().map(|step| &step["value"]);
+        let arguments = values.filter_map(|added| added["args"].as_array());
+        for (index, argument) in arguments.flat_map(|all| all.iter().enumerate()) {
+            let argument = argument.as_str().unwrap();
+            if index == 0 || argument.starts_with('-') {
+                told.insert(argument.to_owned());
+            }
+        }
+    }
+    assert_eq!(told, ARGUMENTS.map(str::to_owned).into());
+}
+
 #[test]
 fn every_kind_every_annotation_and_every_reason_has_a_case() {
     let (mut kinds, mut keys, mut reasons) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());

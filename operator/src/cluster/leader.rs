@@ -1,4 +1,4 @@
-//! What the leader does: it mirrors labels and tells of what was missed. Certificates are kept by
+//! What the leader does: it mirrors labels, tells of what was missed, and of what policies do. Certificates are kept by
 //! [`super::certificates`], which every replica reads.
 
 use std::sync::Arc;
@@ -7,9 +7,10 @@ use inject::decide::Site;
 use kube::Client;
 use tokio::sync::watch;
 
-use super::{events, namespaces};
+use super::{events, namespaces, policies};
 use crate::coverage::Coverage;
 use crate::namespaces::Namespaces;
+use crate::policy::known::Known;
 
 /// A replica that may come to lead.
 pub struct Leader {
@@ -23,6 +24,8 @@ pub struct Leader {
     pub namespaces: Arc<Namespaces>,
     /// How all stand.
     pub coverage: Arc<Coverage>,
+    /// What is known of policies.
+    pub policies: Arc<Known>,
 }
 
 impl Leader {
@@ -32,9 +35,10 @@ impl Leader {
         while leads.wait_for(|leads| *leads).await.is_ok() {
             let mirrored = namespaces::mirror(&self.client, &self.namespaces, &self.site, changed.clone());
             let told = events::tell(&self.client, &self.identity, &self.coverage);
+            let reported = policies::report(&self.client, &self.policies);
             tokio::select! {
                 _ = leads_no_more.wait_for(|leads| !leads) => {}
-                _ = async { tokio::join!(mirrored, told) } => {}
+                _ = async { tokio::join!(mirrored, told, reported) } => {}
             }
         }
     }

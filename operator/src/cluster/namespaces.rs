@@ -1,50 +1,41 @@
 //! Watching the cluster's namespaces, and keeping the label of each as [`mirror`] says.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use inject::decide::{Namespace, Site};
 use k8s_openapi::api::core::v1 as core;
 use kube::api::{Patch, PatchParams};
-use kube::runtime::watcher::{Config, Event};
-use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::follow::{self, Change};
 use crate::mirror::{self, ASKS, KEY, MANAGER, Mark, Step};
-use crate::namespaces::{Known, Namespaces};
+use crate::namespaces::{Namespaces, Record};
 
 /// How long to wait before labels are looked at again that could not be written.
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// Keeps `namespaces` up to date for as long as it is polled, and says which have `changed`; `None` where it may be all of
-/// them, once they are known. What was known last is better than nothing while the API server is away.
+/// them, once they are known.
 pub async fn follow(client: Client, namespaces: Arc<Namespaces>, changed: impl Fn(Option<&str>)) {
     let api: Api<core::Namespace> = Api::all(client);
-    let mut events = pin!(watcher(api, Config::default()).default_backoff());
-    let mut all = Vec::new();
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(Event::Init) => all.clear(),
-            Ok(Event::InitApply(namespace)) => all.push(known(&namespace)),
-            Ok(Event::InitDone) => {
-                namespaces.replace(all.drain(..));
-                changed(None);
-            }
-            Ok(Event::Apply(namespace)) => {
-                namespaces.set(known(&namespace));
-                changed(Some(&namespace.name_any()));
-            }
-            Ok(Event::Delete(namespace)) => {
-                namespaces.remove(&namespace.name_any());
-                changed(Some(&namespace.name_any()));
-            }
-            Err(error) => tracing::warn!(%error, "namespaces cannot be watched; going on with what is known"),
+    follow::follow("namespaces", api, |change| match change {
+        Change::Is(namespace) => {
+            namespaces.set(record(&namespace));
+            changed(Some(&namespace.name_any()));
         }
-    }
+        Change::Gone((_, name)) => {
+            namespaces.remove(&name);
+            changed(Some(&name));
+        }
+        Change::Only(there) => {
+            namespaces.only(|name| there.contains(&(String::new(), name.to_owned())));
+            changed(None);
+        }
+    })
+    .await;
 }
 
 /// Keeps every namespace's label, for as long as it is polled; looks whenever `changed` changes.
@@ -58,12 +49,12 @@ pub async fn mirror(
     loop {
         changed.mark_unchanged();
         let mut all_are_kept = true;
-        for known in namespaces.all() {
-            if !site.is_off_limits(&known.namespace.name)
-                && let Err(error) = keep(&api, &known).await
+        for record in namespaces.all() {
+            if !site.is_off_limits(&record.namespace.name)
+                && let Err(error) = keep(&api, &record).await
             {
                 all_are_kept = false;
-                let name = known.namespace.name;
+                let name = record.namespace.name;
                 tracing::warn!(%error, name, "the namespace's label could not be written; trying again");
             }
         }
@@ -77,9 +68,9 @@ pub async fn mirror(
     }
 }
 
-async fn keep(api: &Api<core::Namespace>, known: &Known) -> Result<(), kube::Error> {
-    let name = &known.namespace.name;
-    let labels = match mirror::step(&known.namespace, &known.mark) {
+async fn keep(api: &Api<core::Namespace>, record: &Record) -> Result<(), kube::Error> {
+    let name = &record.namespace.name;
+    let labels = match mirror::step(&record.namespace, &record.mark) {
         Step::Set => json!({KEY: ASKS}),
         Step::Remove => json!({}),
         Step::Leave | Step::Taken => return Ok(()),
@@ -97,13 +88,13 @@ async fn keep(api: &Api<core::Namespace>, known: &Known) -> Result<(), kube::Err
     Ok(())
 }
 
-fn known(namespace: &core::Namespace) -> Known {
+fn record(namespace: &core::Namespace) -> Record {
     let managed = namespace.managed_fields().iter().filter_map(|entry| {
         let fields: &Value = &entry.fields_v1.as_ref()?.0;
         let time = entry.time.as_ref().map(|time| time.0.as_second());
         Some((entry.manager.as_deref(), time, fields))
     });
-    Known {
+    Record {
         mark: Mark::read(&managed.collect::<Vec<_>>()),
         uid: namespace.uid().unwrap_or_default(),
         namespace: Namespace {

@@ -1,42 +1,45 @@
 //! Watching pods, workloads and limits, as documents.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::pin::pin;
 use std::sync::Arc;
 
-use futures_util::StreamExt;
 use inject::workload::Kind;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
-use kube::runtime::watcher::{Config, Event};
-use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client};
 use serde_json::{Value, json};
 
+use super::follow::{Change, Name, follow, name};
 use crate::coverage::Coverage;
 use crate::namespaces::{Limiting, Namespaces};
+use crate::policy::known::{Known, Pod};
 
-/// What has become of the objects of one kind.
-enum Change {
-    /// One is like this now.
-    Is(DynamicObject),
-    /// One is there no more.
-    Gone(DynamicObject),
-    /// All have been listed, and these are there, by namespace and name.
-    Only(BTreeSet<(String, String)>),
-}
-
-/// Tells `coverage` of all pods, or all workloads of a kind, for as long as it is polled.
-pub async fn cover(client: Client, kind: Kind, coverage: Arc<Coverage>) {
-    follow(client, kind.api_version(), kind.name(), |change| match change {
-        Change::Is(object) => match serde_json::to_value(&object) {
-            Ok(value) => coverage.see(kind, &value),
-            Err(error) => tracing::warn!(%error, "an object could not be read"),
-        },
-        Change::Gone(object) => {
-            let (namespace, name) = key(&object);
-            coverage.gone(kind, &namespace, &name);
+/// Tells `coverage` of all workloads of a kind, or of all pods, for as long as it is polled. Policies ask for pods too, so
+/// that `known` is told of them: a cluster has too many to watch them twice.
+pub async fn cover(client: Client, kind: Kind, coverage: Arc<Coverage>, known: Arc<Known>) {
+    let objects = documents(client, kind.api_version(), kind.name());
+    let tell_of_pod = |name: Name, pod: Option<Pod>| {
+        if kind == Kind::Pod {
+            known.pod(name, pod);
         }
-        Change::Only(there) => coverage.only(kind, &there),
+    };
+    follow(kind.name(), objects, |change| match change {
+        Change::Is(object) => {
+            tell_of_pod(name(&object), Pod::read(&object.metadata));
+            match serde_json::to_value(&object) {
+                Ok(value) => coverage.see(kind, &value),
+                Err(error) => tracing::warn!(%error, "an object could not be read"),
+            }
+        }
+        Change::Gone(name) => {
+            coverage.gone(kind, &name.0, &name.1);
+            tell_of_pod(name, None);
+        }
+        Change::Only(there) => {
+            coverage.only(kind, &there);
+            if kind == Kind::Pod {
+                known.only_pods(&there);
+            }
+        }
     })
     .await;
 }
@@ -49,22 +52,22 @@ pub async fn limit(
     namespaces: Arc<Namespaces>,
     changed: impl Fn(Option<&str>),
 ) {
-    let mut all: BTreeMap<(String, String), Value> = BTreeMap::new();
-    follow(client, "v1", which.kind(), |change| {
+    let mut all: BTreeMap<Name, Value> = BTreeMap::new();
+    let objects = documents(client, "v1", which.kind());
+    follow(which.kind(), objects, |change| {
         let is_listed = matches!(change, Change::Only(_));
         let mut touched = BTreeSet::new();
         match change {
             Change::Is(object) => {
                 // its status changes with every pod, which is nothing to us
                 let spec = json!({"spec": object.data.get("spec")});
-                let key = key(&object);
+                let key = name(&object);
                 if all.get(&key) != Some(&spec) {
                     touched.insert(key.0.clone());
                     all.insert(key, spec);
                 }
             }
-            Change::Gone(object) => {
-                let key = key(&object);
+            Change::Gone(key) => {
                 all.remove(&key);
                 touched.insert(key.0);
             }
@@ -89,27 +92,9 @@ pub async fn limit(
     .await;
 }
 
-async fn follow(client: Client, api_version: &str, kind: &str, mut on: impl FnMut(Change)) {
+/// All objects of a kind, as documents.
+fn documents(client: Client, api_version: &str, kind: &str) -> Api<DynamicObject> {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
-    let api: Api<DynamicObject> = Api::all_with(client, &resource);
-    let mut events = pin!(watcher(api, Config::default()).default_backoff());
-    let mut there = BTreeSet::new();
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(Event::Init) => there.clear(),
-            Ok(Event::InitApply(object)) => {
-                there.insert(key(&object));
-                on(Change::Is(object));
-            }
-            Ok(Event::InitDone) => on(Change::Only(std::mem::take(&mut there))),
-            Ok(Event::Apply(object)) => on(Change::Is(object)),
-            Ok(Event::Delete(object)) => on(Change::Gone(object)),
-            Err(error) => tracing::warn!(%error, kind, "cannot be watched; going on with what is known"),
-        }
-    }
-}
-
-fn key(object: &DynamicObject) -> (String, String) {
-    (object.namespace().unwrap_or_default(), object.name_any())
+    Api::all_with(client, &resource)
 }

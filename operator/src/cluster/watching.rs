@@ -7,9 +7,10 @@ use kube::Client;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::{namespaces, objects};
+use super::{namespaces, objects, policies};
 use crate::coverage::Coverage;
 use crate::namespaces::{Limiting, Namespaces};
+use crate::policy::known::Known;
 
 /// What has been seen.
 pub struct Changes {
@@ -29,12 +30,13 @@ impl Changes {
     }
 }
 
-/// Keeps `namespaces` and `coverage` up to date, in `tasks`.
+/// Keeps `namespaces`, `coverage` and `known` up to date, in `tasks`.
 pub fn begin(
     tasks: &mut JoinSet<()>,
     client: &Client,
     namespaces: &Arc<Namespaces>,
     coverage: &Arc<Coverage>,
+    known: &Arc<Known>,
 ) -> Changes {
     let (counts, counted) = watch::channel(0);
     let (tells, listed) = watch::channel(false);
@@ -64,8 +66,10 @@ pub fn begin(
         listed
     });
     for kind in Kind::ALL {
-        tasks.spawn(objects::cover(client.clone(), kind, Arc::clone(coverage)));
+        let (coverage, known) = (Arc::clone(coverage), Arc::clone(known));
+        tasks.spawn(objects::cover(client.clone(), kind, coverage, known));
     }
+    tasks.spawn(policies::follow(client.clone(), Arc::clone(known)));
     let [quotas, ranges] = limits;
     Changes {
         counted,

@@ -24,7 +24,7 @@ use self::summary::Summary;
 use self::tale::Tale;
 use self::verdict::Verdict;
 use crate::mirror::{self, Step};
-use crate::namespaces::{Known, Namespaces};
+use crate::namespaces::{Namespaces, Record};
 
 /// The most objects that are kept. Those beyond it are counted, and not judged.
 const MOST: usize = 200_000;
@@ -201,7 +201,7 @@ impl Coverage {
 }
 
 /// What there is to say of a namespace itself.
-fn namespace(known: &Known, site: &Site) -> Option<Entry> {
+fn namespace(known: &Record, site: &Site) -> Option<Entry> {
     let namespace = &known.namespace;
     if site.is_off_limits(&namespace.name) {
         return None;

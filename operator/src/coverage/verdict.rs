@@ -30,7 +30,7 @@ use serde_json::Value;
 
 use super::seen::Seen;
 use crate::mirror;
-use crate::namespaces::Known;
+use crate::namespaces::Record;
 
 /// How an object that asked for a sidecar stands. A closed set: it labels metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -137,7 +137,7 @@ impl Verdict {
 }
 
 /// How a pod stands, if anything is expected of it; and what is wrong with its annotations.
-pub fn pod(seen: &Seen, known: &Known, site: &Site) -> (Option<Verdict>, Vec<Problem>) {
+pub fn pod(seen: &Seen, known: &Record, site: &Site) -> (Option<Verdict>, Vec<Problem>) {
     if seen.has_ended {
         return (None, Vec::new());
     }
@@ -168,7 +168,7 @@ pub fn pod(seen: &Seen, known: &Known, site: &Site) -> (Option<Verdict>, Vec<Pro
 }
 
 /// Why a pod has no sidecar that would get one now.
-fn missing(seen: &Seen, known: &Known) -> State {
+fn missing(seen: &Seen, known: &Record) -> State {
     let annotations = &seen.pod.metadata.annotations;
     let asked_later = known.mark.since.is_none_or(|since| seen.made <= since);
     if annotations.contains_key(SKIPPED) || (!annotations.contains_key(mirror::KEY) && asked_later) {

@@ -1,10 +1,12 @@
 //! What is known of policies and of pods with a sidecar, kept up to date by whoever watches the cluster.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
+use inject::annotations::{INJECTED, PREFIX};
 use inject::decide::Skip;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use settings::{Update, Who};
 use tokio::sync::{Notify, watch};
 
@@ -28,6 +30,23 @@ pub struct Pod {
     pub annotated: Vec<String>,
     /// When it was made, in seconds since 1970.
     pub created: i64,
+}
+
+impl Pod {
+    /// A pod with a sidecar, by its metadata: labels and annotations are all that policies ask for. `None` for others.
+    pub fn read(metadata: &ObjectMeta) -> Option<Self> {
+        let annotations = metadata.annotations.as_ref()?;
+        let created = metadata.creation_timestamp.as_ref();
+        annotations.contains_key(INJECTED).then(|| Self {
+            uid: metadata.uid.clone().unwrap_or_default(),
+            labels: metadata.labels.clone().unwrap_or_default(),
+            annotated: annotations
+                .keys()
+                .filter_map(|key| Some(key.strip_prefix(PREFIX)?.to_owned()))
+                .collect(),
+            created: created.map_or(0, |time| time.0.as_second()),
+        })
+    }
 }
 
 /// All that is known.
@@ -67,8 +86,31 @@ impl Known {
         self.world.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Learns something. `change` says whether anything is different now.
-    pub fn learn(&self, change: impl FnOnce(&mut World) -> bool) {
+    /// A policy is like this now, or is gone.
+    pub fn policy(&self, name: Name, policy: Option<Policy>) {
+        self.learn(|world| put(&mut world.policies, name, policy));
+    }
+
+    /// These are all policies that are there.
+    pub fn only_policies(&self, there: &BTreeSet<Name>) {
+        self.learn(|world| {
+            let first = !std::mem::replace(&mut world.has_policies, true);
+            keep_only(&mut world.policies, there) || first
+        });
+    }
+
+    /// A pod is like this now, or is gone, or has no sidecar.
+    pub fn pod(&self, name: Name, pod: Option<Pod>) {
+        self.learn(|world| put(&mut world.pods, name, pod));
+    }
+
+    /// These are all pods that are there.
+    pub fn only_pods(&self, there: &BTreeSet<Name>) {
+        self.learn(|world| keep_only(&mut world.pods, there));
+    }
+
+    /// `change` says whether anything is different now.
+    fn learn(&self, change: impl FnOnce(&mut World) -> bool) {
         let mut world = self.world.write().unwrap_or_else(PoisonError::into_inner);
         if change(&mut world) {
             self.touched.notify_one();
@@ -111,4 +153,19 @@ impl Known {
         let nearest = nearest_first(world.policies.values(), &self.own_namespace, namespace, labels);
         document::skip(&words(&nearest))
     }
+}
+
+fn put<T: PartialEq>(all: &mut BTreeMap<Name, T>, name: Name, now: Option<T>) -> bool {
+    let same = all.get(&name) == now.as_ref();
+    match now {
+        Some(now) => drop(all.insert(name, now)),
+        None => drop(all.remove(&name)),
+    }
+    !same
+}
+
+fn keep_only<T>(all: &mut BTreeMap<Name, T>, there: &BTreeSet<Name>) -> bool {
+    let before = all.len();
+    all.retain(|name, _| there.contains(name));
+    all.len() != before
 }

@@ -17,12 +17,13 @@ pub async fn serve(
     metrics: Arc<Metrics>,
     stop: watch::Receiver<bool>,
 ) {
-    server::serve(
+    let told = Arc::clone(&known);
+    let streams = server::serve(
         listener,
-        move |who| tell(Arc::clone(&known), Arc::clone(&metrics), who),
+        move |who| tell(Arc::clone(&told), Arc::clone(&metrics), who),
         stop,
-    )
-    .await;
+    );
+    tokio::join!(known.tell(), streams);
 }
 
 fn tell(known: Arc<Known>, metrics: Arc<Metrics>, who: Who) -> impl Stream<Item = Update> + Send {

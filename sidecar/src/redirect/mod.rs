@@ -83,7 +83,7 @@ pub struct RedirectArgs {
 
     /// Where the rules cannot be installed, write why to FILE and succeed all the same, so that the pod starts without
     /// them: /dev/termination-log, where Kubernetes reads it.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = contract::env::BEST_EFFORT, value_name = "FILE")]
     pub best_effort: Option<PathBuf>,
 }
 

@@ -49,9 +49,10 @@ pub fn attempt(program: &str, arguments: &[&str], input: &str) -> Result<String,
     };
     match run() {
         Ok(output) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        Ok(output) => Err(format!(
-            "`{line}`: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
+        Ok(Output { stdout, stderr, .. }) => Err(format!(
+            "`{line}`: {}{}",
+            String::from_utf8_lossy(&stderr).trim(),
+            String::from_utf8_lossy(&stdout).trim()
         )),
         Err(error) => Err(format!("`{line}`: {error}")),
     }
@@ -193,13 +194,7 @@ impl Namespace {
     /// Its pods and events, for who has to find out why something did not happen.
     #[must_use]
     pub fn state(&self) -> String {
-        let show = [
-            "--namespace",
-            self.name(),
-            "get",
-            "pods,events",
-            "--sort-by=.metadata.creationTimestamp",
-        ];
+        let show = ["--namespace", self.name(), "get", "pods,events"];
         attempt("kubectl", &show, "").unwrap_or_else(|error| error)
     }
 

@@ -14,26 +14,31 @@ use crate::web;
 /// The release and its namespace.
 pub const NAME: &str = "meshtrace";
 
+/// Where it is, or was.
+#[must_use]
+pub fn there() -> Namespace {
+    Namespace(NAME.to_owned())
+}
+
 /// Installs it, or brings an installation back to what it is with these values (`key=value`, separated by spaces).
 #[track_caller]
 pub fn with(values: &str) -> Namespace {
+    from("charts/meshtrace", values)
+}
+
+/// [`with`], from another chart than this repository's, by its path in it.
+#[track_caller]
+pub fn from(chart: &str, values: &str) -> Namespace {
     // - nothing stays when it is uninstalled, so that the next one begins with nothing
     // - the API server waits for the webhook even where all of this shares two processors with whoever compiles
     let always = "collector.storage.whenDeleted=Delete crds.keep=false operator.replicas=1 operator.webhook.timeoutSeconds=20";
     let values = always.split(' ').chain(values.split_whitespace());
     let values: Vec<&str> = values.flat_map(|value| ["--set", value]).collect();
     let patience = format!("{}s", PATIENCE.as_secs());
-    let install = [
-        "upgrade",
-        "--install",
-        NAME,
-        "charts/meshtrace",
-        "--namespace",
-        NAME,
-    ];
+    let install = ["upgrade", "--install", NAME, chart, "--namespace", NAME];
     let wait = ["--create-namespace", "--wait", "--timeout", &patience];
     let arguments = [&install[..], &wait, &values].concat();
-    let installed = Namespace(NAME.to_owned());
+    let installed = there();
     if let Err(error) = attempt("helm", &arguments, "") {
         panic!("{error}\n{}", installed.state());
     }
@@ -68,12 +73,14 @@ pub fn with(values: &str) -> Namespace {
     installed
 }
 
-/// Takes it away, if it is there.
+/// Takes it away, if it is there, and returns what helm said of it.
 #[track_caller]
-pub fn not_at_all() {
-    tell(&format!(
-        "helm uninstall {NAME} --namespace {NAME} --ignore-not-found --wait --timeout 150s"
-    ));
+#[must_use]
+pub fn not_at_all() -> String {
+    // what its hooks print it logs, to standard error
+    let line =
+        format!("helm uninstall {NAME} --namespace {NAME} --ignore-not-found --wait --timeout 150s 2>&1");
+    attempt("sh", &["-c", &line], "").unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// What the collector answers, asked through the API server, so from anywhere.
@@ -91,14 +98,39 @@ pub fn collector(path: &str) -> Result<Value, String> {
 /// # Errors
 /// The collector does not answer.
 pub fn traces(service: &str) -> Result<Vec<Vec<Span>>, String> {
-    let answer = collector(&format!("/api/traces?service={service}&limit=200"))?;
+    traces_by(collector, service)
+}
+
+/// [`traces`], asked in another way than through the API server.
+///
+/// # Errors
+/// The collector does not answer.
+pub fn traces_by(
+    ask: impl FnOnce(&str) -> Result<Value, String>,
+    service: &str,
+) -> Result<Vec<Vec<Span>>, String> {
+    Ok(read(&ask(&format!("/api/traces?service={service}&limit=200"))?))
+}
+
+/// The spans of one trace.
+///
+/// # Errors
+/// The collector does not answer, or does not have it.
+pub fn trace(id: &str) -> Result<Vec<Span>, String> {
+    let found = read(&collector(&format!("/api/traces/{id}"))?).pop();
+    found.ok_or_else(|| format!("no trace {id}"))
+}
+
+fn read(answer: &Value) -> Vec<Vec<Span>> {
     let traces = answer["data"].as_array().cloned().unwrap_or_default();
-    Ok(traces.iter().map(spans).collect())
+    traces.iter().map(spans).collect()
 }
 
 /// A span, as far as tests look at it.
 #[derive(Clone, Debug)]
 pub struct Span {
+    /// The trace that it belongs to.
+    pub trace: String,
     /// The service that it belongs to.
     pub service: String,
     /// What the service did.
@@ -135,6 +167,7 @@ fn spans(trace: &Value) -> Vec<Span> {
             let process = &trace["processes"][text(&span["processID"])];
             let references = span["references"].as_array().cloned().unwrap_or_default();
             Span {
+                trace: text(&span["traceID"]),
                 service: text(&process["serviceName"]),
                 name: text(&span["operationName"]),
                 id: text(&span["spanID"]),

@@ -3,8 +3,9 @@
 
 use std::fs;
 
-use cluster::admin::{Own, attempt, repository};
-use cluster::installed;
+use cluster::admin::{Own, attempt, eventually, repository};
+use cluster::{installed, web};
+use serde_json::{Value, json};
 
 /// Namespaces in which everything is tried out without being made. Nothing in them may need more than `restricted` allows.
 const RESTRICTED: &str =
@@ -24,7 +25,7 @@ fn try_out(what: &str, manifest: &str) {
 #[test]
 fn the_api_server_takes_every_set_of_values_and_has_nothing_to_warn_of() {
     // or its webhook would warn that nothing in a namespace like this can be redirected
-    installed::not_at_all();
+    drop(installed::not_at_all());
     let own = Own::new("rendered", RESTRICTED);
     let places = format!("demo.namespace={0},test.namespace={0}", own.name());
     let values = repository().join("tests/data/chart/values");
@@ -58,4 +59,59 @@ fn helm_test_finds_the_trace_of_what_it_has_sent_through_an_injected_pod() {
     let arguments: Vec<&str> = test.split(' ').collect();
     let tested = attempt("helm", &arguments, "");
     assert!(tested.is_ok(), "{}\n{}", tested.unwrap_err(), ours.state());
+}
+
+/// How often the API server has asked the operator.
+fn reviews() -> Result<u64, String> {
+    let metrics = "/api/v1/namespaces/meshtrace/services/meshtrace-operator:admin/proxy/metrics";
+    let text = attempt("kubectl", &["get", "--raw", metrics], "")?;
+    let counts = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("meshtrace_operator_reviews_total"));
+    let counts = counts.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+    Ok(counts.sum())
+}
+
+/// How often it asks about a pod that is not made.
+fn asked_about(pod: &Value) -> Result<u64, String> {
+    let before = reviews()?;
+    let nothing_is_made = ["create", "--dry-run=server", "--filename", "-"];
+    attempt("kubectl", &nothing_is_made, &pod.to_string())?;
+    Ok(reviews()? - before)
+}
+
+#[test]
+fn the_operator_is_asked_neither_about_pods_that_want_nothing_nor_about_those_that_have_their_sidecar() {
+    let _ours = installed::with("");
+    let pod = |annotations: Value, init: Value| {
+        json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "tried", "namespace": "default", "annotations": annotations},
+            "spec": {"containers": [web::python(&[])], "initContainers": init},
+        })
+    };
+    let mut sidecar = web::python(&[]);
+    sidecar["name"] = json!("meshtrace-sidecar");
+    let wants = json!({"meshtrace.io/inject": "true"});
+    for (what, pod, expected) in [
+        ("one that wants nothing", pod(json!({"team": "a"}), json!([])), 0),
+        (
+            "one that wants none",
+            pod(json!({"meshtrace.io/inject": "false"}), json!([])),
+            0,
+        ),
+        (
+            "one that has it by its template",
+            pod(wants.clone(), json!([sidecar])),
+            0,
+        ),
+        ("one that wants it", pod(wants, json!([])), 1),
+    ] {
+        // it may be asked about others at the same time
+        eventually(what, || match asked_about(&pod)? {
+            times if times == expected => Ok(()),
+            times => Err(format!("asked {times} times")),
+        });
+    }
 }

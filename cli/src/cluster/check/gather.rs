@@ -7,7 +7,7 @@ use futures_util::stream;
 use inject::workload::Kind;
 use serde_json::Value;
 
-use super::finding::{Check, Finding};
+use super::finding::{Check, Finding, Status};
 use super::workloads::Census;
 use super::{Fact, Options, certificate, collector, installation, kubernetes, operator, quotas};
 use crate::cluster::facts::{self, Part};
@@ -103,14 +103,16 @@ async fn after(kubectl: &Kubectl, namespace: &str, server: &Value, now: SystemTi
     let version = |found: &Fact<Vec<Value>>| found.as_ref().ok().and_then(|it| facts::version(it.first()?));
     let deployment = operators.as_ref().ok().and_then(|it| it.first());
     let site = facts::site(deployment, namespace, facts::kubernetes(server));
+    let running = operator::running(
+        Check::Operator,
+        Part::Operator,
+        &operators,
+        &operator_pods,
+        namespace,
+    );
+    let answers = operator::answers(&tried, running.status != Status::Error);
     let mut findings = vec![
-        operator::running(
-            Check::Operator,
-            Part::Operator,
-            &operators,
-            &operator_pods,
-            namespace,
-        ),
+        running,
         operator::running(
             Check::Collector,
             Part::Collector,
@@ -120,7 +122,7 @@ async fn after(kubectl: &Kubectl, namespace: &str, server: &Value, now: SystemTi
         ),
         operator::webhook(&webhooks, namespace),
         certificate::certificate(&webhooks, &metrics, now),
-        operator::answers(&tried),
+        answers,
         operator::custom_resources(&definition, own),
         collector::answers(&mesh),
     ];

@@ -11,15 +11,16 @@
 //! | | no Linux node | error |
 //! | `webhook-api` | `admissionregistration.k8s.io/v1` has no mutating webhooks | error |
 
+use inject::version::Version;
 use serde_json::Value;
 
 use super::Fact;
 use super::finding::{Check, Finding, counted};
-use crate::cluster::facts::{self, NATIVE_SIDECARS, items, text};
+use crate::cluster::facts::{self, items, text};
 use crate::cluster::kubectl::Error;
 
-/// The oldest minor version of Kubernetes 1 that is good enough: the first in which a webhook's `matchConditions` are on.
-const OLDEST: u32 = 28;
+/// The oldest that is good enough: the first in which a webhook's `matchConditions` are on.
+const OLDEST: Version = Version::of(1, 28);
 /// The most minor versions that kubectl may be away from the API server (https://kubernetes.io/releases/version-skew-policy).
 const SKEW: u32 = 1;
 
@@ -34,14 +35,13 @@ pub(super) fn kubectl(version: &Fact<Value>) -> Finding {
     let name = text(version, "/clientVersion/gitVersion").unwrap_or("of an unknown version");
     let number = |at| version.pointer(at).and_then(facts::kubernetes);
     match (number("/clientVersion"), number("/serverVersion")) {
-        (Some(client), _) if client < (1, OLDEST) => {
-            Check::Kubectl.error(format!("kubectl is {name}, older than 1.{OLDEST}"), INSTALL)
+        (Some(client), _) if client < OLDEST => {
+            Check::Kubectl.error(format!("kubectl is {name}, older than {OLDEST}"), INSTALL)
         }
-        (Some(client), Some(server)) if client.0 == server.0 && client.1.abs_diff(server.1) > SKEW => Check::Kubectl
+        (Some(client), Some(server)) if client.major == server.major && client.minor.abs_diff(server.minor) > SKEW => Check::Kubectl
             .warning(
                 format!(
-                    "kubectl is {name}, more than {SKEW} minor version away from the API server's {}.{}",
-                    server.0, server.1
+                    "kubectl is {name}, more than {SKEW} minor version away from the API server's {server}"
                 ),
                 "install a kubectl of the API server's version: others are not supported, and may fail in odd ways",
             ),
@@ -67,15 +67,16 @@ pub(super) fn api_server(version: &Fact<Value>) -> Finding {
 pub(super) fn version(version: &Value) -> Finding {
     let name = text(version, "/gitVersion").unwrap_or("unknown");
     match facts::kubernetes(version) {
-        Some(old) if old < (1, OLDEST) => Check::Kubernetes.error(
-            format!("Kubernetes is {name}, older than 1.{OLDEST}"),
+        Some(old) if old < OLDEST => Check::Kubernetes.error(
+            format!("Kubernetes is {name}, older than {OLDEST}"),
             "upgrade it: the webhook needs matchConditions, so that pods which did not ask never wait for it",
         ),
-        Some(old) if !facts::has_native_sidecars(old) => Check::Kubernetes.warning(
+        Some(old) if !old.has_native_sidecars() => Check::Kubernetes.warning(
             format!("Kubernetes is {name}, without native sidecars"),
             format!(
-                "upgrade to 1.{NATIVE_SIDECARS} if Jobs are to be traced: until then they get no sidecar, and a pod's own \
-                 init containers are not seen"
+                "upgrade to {} if Jobs are to be traced: until then they get no sidecar, and a pod's own \
+                 init containers are not seen",
+                Version::NATIVE_SIDECARS
             ),
         ),
         _ => Check::Kubernetes.ok(format!("Kubernetes is {name}")),
@@ -98,10 +99,10 @@ pub(super) fn nodes(nodes: &Fact<Vec<Value>>, server: &Value) -> Finding {
             "add a Linux node: operator, collector and sidecars need one",
         );
     }
-    let native = facts::kubernetes(server).is_none_or(facts::has_native_sidecars);
+    let native = facts::kubernetes(server).is_none_or(Version::has_native_sidecars);
     let old: Vec<_> = linux
         .iter()
-        .filter(|node| native && !kubelet(node).is_none_or(facts::has_native_sidecars))
+        .filter(|node| native && !kubelet(node).is_none_or(Version::has_native_sidecars))
         .filter_map(|node| text(node, "/metadata/name").map(str::to_owned))
         .collect();
     if old.is_empty() {
@@ -110,18 +111,17 @@ pub(super) fn nodes(nodes: &Fact<Vec<Value>>, server: &Value) -> Finding {
     Check::Nodes
         .warning(
             format!(
-                "{} nodes have a kubelet older than 1.{NATIVE_SIDECARS}",
-                old.len()
+                "{} nodes have a kubelet older than {}",
+                old.len(),
+                Version::NATIVE_SIDECARS
             ),
             "upgrade them: a pod with a native sidecar would never get past its init containers there",
         )
         .of(old)
 }
 
-fn kubelet(node: &Value) -> Option<(u32, u32)> {
-    let version = text(node, "/status/nodeInfo/kubeletVersion")?.strip_prefix('v')?;
-    let mut numbers = version.split('.').map(str::parse);
-    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+fn kubelet(node: &Value) -> Option<Version> {
+    Version::of_release(text(node, "/status/nodeInfo/kubeletVersion")?)
 }
 
 /// The resources of `admissionregistration.k8s.io/v1`.

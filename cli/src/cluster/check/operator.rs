@@ -171,8 +171,8 @@ pub(super) fn trial() -> Value {
     })
 }
 
-/// What became of [`trial`] in a dry run.
-pub(super) fn answers(tried: &Fact<Value>) -> Finding {
+/// What became of [`trial`] in a dry run, while the operator `runs` or none of its pods is ready.
+pub(super) fn answers(tried: &Fact<Value>, runs: bool) -> Finding {
     let pod = match tried {
         Ok(pod) => pod,
         Err(error @ (Error::Forbidden(_) | Error::Refused(_))) => {
@@ -193,8 +193,12 @@ pub(super) fn answers(tried: &Fact<Value>) -> Finding {
         )),
         (None, None) => Check::WebhookAnswers.error(
             "a pod that asks for a sidecar gets none: the API server had no answer from the operator (tried by a dry run)",
-            "let the API server reach the operator's port 9443: firewalls between control plane and nodes, NetworkPolicies, \
-             and the operator's log",
+            if runs {
+                "let the API server reach the operator's port 9443: firewalls between control plane and nodes, \
+                 NetworkPolicies, and the operator's log"
+            } else {
+                "get the operator ready first, as said above: it answers nobody before"
+            },
         ),
     }
 }
@@ -335,12 +339,18 @@ mod tests {
 
     #[test]
     fn a_trial_that_comes_back_as_it_was_had_no_answer() {
-        assert_eq!(answers(&Ok(trial())).status, Status::Error);
+        let todo = |runs| {
+            let finding = answers(&Ok(trial()), runs);
+            assert_eq!(finding.status, Status::Error);
+            finding.todo.unwrap()
+        };
+        assert!(todo(true).contains("firewalls"));
+        assert!(todo(false).starts_with("get the operator ready first"));
         let with = |key: &str| json!({"metadata": {"annotations": {key: "0.1.0"}}});
-        assert_eq!(answers(&Ok(with(INJECTED))).status, Status::Ok);
-        assert_eq!(answers(&Ok(with(SKIPPED))).status, Status::Ok);
+        assert_eq!(answers(&Ok(with(INJECTED)), true).status, Status::Ok);
+        assert_eq!(answers(&Ok(with(SKIPPED)), true).status, Status::Ok);
         let refused = Err(Error::Refused("exceeded quota".to_owned()));
-        assert_eq!(answers(&refused).status, Status::Warning);
+        assert_eq!(answers(&refused, true).status, Status::Warning);
     }
 
     #[test]

@@ -3,21 +3,21 @@
 //! ```text
 //! frame    := magic version kind zero length checksum payload
 //! magic    := "mtrc"                  4 bytes
-//! version  := 2                       1 byte, of everything inside the frame
+//! version  := 3                       1 byte, of everything inside the frame
 //! kind     := what the payload is     1 byte
 //! zero     := 0 0                     2 bytes
 //! length   := of the payload          4 bytes, little-endian, at most MAX_PAYLOAD
 //! checksum := CRC-32 of the bytes before it and of the payload, 4 bytes, little-endian
 //! ```
 //!
-//! Version 1 had another frame for spans in the log, and the same otherwise.
+//! Version 1 had another frame for spans in the log; until version 2 the index of a segment had the ids of its traces.
 //!
 //! Pure: bytes in, bytes out.
 
 use std::ops::RangeInclusive;
 
 /// The version that is written.
-pub(crate) const VERSION: u8 = 2;
+pub(crate) const VERSION: u8 = 3;
 /// The versions that are read.
 pub(crate) const READABLE: RangeInclusive<u8> = 1..=VERSION;
 /// Bytes before the payload.

@@ -143,7 +143,7 @@ fn a_log_of_a_later_version_is_left_alone_and_named() {
     std::fs::write(&path, &bytes).unwrap();
     let refused = try_open(&disk, LIMITS).unwrap_err().to_string();
     assert!(
-        refused.contains(path.to_str().unwrap()) && refused.contains("version 3"),
+        refused.contains(path.to_str().unwrap()) && refused.contains("version 4"),
         "{refused}"
     );
     assert_eq!(std::fs::read(&path).unwrap(), bytes);

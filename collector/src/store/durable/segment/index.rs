@@ -3,7 +3,7 @@
 //! ```text
 //! file    := head traces filter*         frames; see `frame`
 //! head    := what is needed at once, and where each filter stands               kind 16
-//! traces  := zstd(entry*), in the order of their ids                            kind 17
+//! traces  := what is said of each trace; see `entries`                          kind 17
 //! filter  := Bloom filter of what the spans of one row group say; see `filter`  kind 18
 //! ```
 //!
@@ -14,6 +14,7 @@ use std::ops::RangeInclusive;
 use otlp::model::Kind;
 use span::TraceId;
 
+use super::entries::{self, Entry, IdPlace};
 use super::filter::Filter;
 use crate::store::durable::bytes::{Reader, put, put_bytes};
 use crate::store::durable::codec;
@@ -22,12 +23,6 @@ use crate::store::durable::frame::{self, Next};
 const HEAD: u8 = 16;
 const TRACES: u8 = 17;
 const FILTER: u8 = 18;
-
-/// Numbers of an entry.
-const COLUMNS: usize = 8;
-
-/// No index says that it has more bytes of entries than this.
-const MAX_ENTRIES: usize = 1 << 30;
 
 /// The part of an index that is always in memory.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,37 +73,9 @@ pub(crate) struct Group {
     pub(crate) filter_checksum: u32,
 }
 
-/// What an index says of one trace, as far as it is in the segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) id: TraceId,
-    /// Its row group, and its rows in there.
-    pub(crate) group: u32,
-    pub(crate) row: u32,
-    pub(crate) rows: u32,
-    /// When its first span begins, its last one begins, and the last to end ends.
-    pub(crate) start: u64,
-    pub(crate) last: u64,
-    pub(crate) end: u64,
-    /// Nanoseconds of its longest span.
-    pub(crate) longest: u64,
-    /// Spans that failed.
-    pub(crate) errors: u32,
-}
-
-impl Entry {
-    /// The row behind its last one.
-    pub(crate) fn end_row(&self) -> usize {
-        self.row as usize + self.rows as usize
-    }
-}
-
 /// An index in bytes. `filters` are those of the groups, in order.
-pub(crate) fn write(head: &Head, entries: &[Entry], filters: &[Filter]) -> Option<Vec<u8>> {
-    let mut traces = Vec::new();
-    let plain = write_entries(entries);
-    put(&mut traces, plain.len() as u64);
-    traces.extend(zstd::bulk::compress(&plain, 1).ok()?);
+pub(super) fn write(head: &Head, entries: &[Entry], ids: &[IdPlace], filters: &[Filter]) -> Option<Vec<u8>> {
+    let traces = entries::write(entries, ids)?;
     let mut bytes = Vec::new();
     // where the filters stand depends on how long the head is, which depends on that: so they count from its end
     let mut head = head.clone();
@@ -156,75 +123,16 @@ pub(crate) fn read_head(frame: &[u8]) -> Option<Layout> {
     }
 }
 
-/// Reads the frame of the traces.
-pub(crate) fn read_entries(frame: &[u8]) -> Option<Vec<Entry>> {
-    let Next::Frame {
-        kind: TRACES,
-        payload,
-        ..
-    } = frame::next(frame)
-    else {
-        return None;
-    };
-    let mut reader = Reader(payload);
-    let length = usize::try_from(reader.number()?)
-        .ok()
-        .filter(|length| *length <= MAX_ENTRIES)?;
-    let plain = zstd::bulk::decompress(reader.0, length).ok()?;
-    parse_entries(&plain)
-}
-
-fn write_entries(entries: &[Entry]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(entries.len() * 48);
-    put(&mut out, entries.len() as u64);
-    // column after column, so that like stands beside like
-    for entry in entries {
-        out.extend_from_slice(entry.id.as_bytes());
+/// Reads the frame of the traces: of which version it is, and what is in it; see [`entries`].
+pub(super) fn read_traces(frame: &[u8]) -> Option<(u8, &[u8])> {
+    match frame::next(frame) {
+        Next::Frame {
+            version,
+            kind: TRACES,
+            payload,
+        } => Some((version, payload)),
+        _ => None,
     }
-    let columns: [fn(&Entry) -> u64; COLUMNS] = [
-        |entry| entry.group.into(),
-        |entry| entry.row.into(),
-        |entry| entry.rows.into(),
-        |entry| entry.start,
-        |entry| entry.last.wrapping_sub(entry.start),
-        |entry| entry.end.wrapping_sub(entry.start),
-        |entry| entry.longest,
-        |entry| entry.errors.into(),
-    ];
-    for column in columns {
-        for entry in entries {
-            put(&mut out, column(entry));
-        }
-    }
-    out
-}
-
-fn parse_entries(plain: &[u8]) -> Option<Vec<Entry>> {
-    let mut reader = Reader(plain);
-    let count = reader.count()?;
-    let ids = (0..count).map(|_| TraceId::from_bytes(reader.array()?));
-    let ids: Vec<TraceId> = ids.collect::<Option<_>>()?;
-    let mut rows = vec![[0; COLUMNS]; count];
-    for column in 0..COLUMNS {
-        for row in &mut rows {
-            *row.get_mut(column)? = reader.number()?;
-        }
-    }
-    let entries = ids.into_iter().zip(rows).map(|(id, row)| {
-        let [group, row, rows, start, last, end, longest, errors] = row;
-        Some(Entry {
-            id,
-            group: group.try_into().ok()?,
-            row: row.try_into().ok()?,
-            rows: rows.try_into().ok()?,
-            start,
-            last: start.wrapping_add(last),
-            end: start.wrapping_add(end),
-            longest,
-            errors: errors.try_into().ok()?,
-        })
-    });
-    entries.collect()
 }
 
 fn write_head(head: &Head) -> Vec<u8> {

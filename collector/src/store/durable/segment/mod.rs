@@ -8,63 +8,50 @@
 //! Rows stand in the order in which their traces begin, a trace's rows together, so that a trace is one run of rows
 //! in one row group. Every part that is read is checked against a checksum before it is believed.
 
+mod build;
+mod chunks;
+mod collect;
 mod columns;
+mod encode;
+mod entries;
 mod filter;
 mod index;
 mod json;
+mod read;
 mod rows;
 mod saying;
 mod schema;
+mod tokens;
+mod window;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read};
-use std::ops::{Range, RangeInclusive};
+use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use bytes::{Buf, Bytes};
-use otlp::model::{Kind, Span};
-use otlp::receive::Packed;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
+use bytes::Bytes;
+use otlp::model::Span;
+use parquet::column::page::{Page, PageReader};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
-use parquet::file::properties::{EnabledStatistics, ReaderProperties, WriterProperties, WriterVersion};
-use parquet::file::reader::{ChunkReader, Length, RowGroupReader};
-use parquet::file::serialized_reader::SerializedRowGroupReader;
-use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::parser::parse_message_type;
-use parquet::schema::types::{ColumnPath, TypePtr};
+use parquet::file::properties::ReaderProperties;
+use parquet::file::reader::RowGroupReader;
+use parquet::file::serialized_reader::{SerializedPageReader, SerializedRowGroupReader};
 use span::TraceId;
 
-use self::filter::{Filter, Token, Tokens};
-pub(crate) use self::filter::{of_query, of_trace};
-pub(crate) use self::index::{Entry, Head};
+pub(crate) use self::build::{Context, Part, write};
+pub(crate) use self::entries::Entry;
+pub(crate) use self::index::Head;
 use self::index::{Group, Layout};
-use self::rows::Rows;
+use self::tokens::Token;
+pub(crate) use self::tokens::{of_query, of_trace};
+use self::window::Window;
 use super::disk::{Disk, DiskFile};
 use crate::query::Condition;
 use crate::store::Operation;
 
-/// A row group ends with the trace that makes it this long.
-const GROUP_ROWS: usize = 16_384;
-/// Rows of a page: what is decoded for one trace, about.
-const PAGE_ROWS: usize = 4096;
-/// A column with more different values is no dictionary, which would have to be read whole for one trace.
-const DICTIONARY_BYTES: usize = 64 << 10;
-/// zstd's level for columns. Higher ones make what spans say hardly smaller, and texts that end in numbers larger.
-const LEVEL: i32 = 1;
-/// Columns in which most values are different. zstd alone finds more in them than encodings that look for what
-/// neighbours have in common, and durations repeat more often than they look alike.
-const PLAIN: [&str; 8] = [
-    "trace_id",
-    "span_id",
-    "parent_id",
-    "duration",
-    "url.full",
-    "url.path",
-    "url.query",
-    "db.query.text",
-];
+/// How a file ends that is being written.
+pub(crate) const UNFINISHED: &str = "unfinished";
 
 /// A part of a segment cannot be read, or is not what was written.
 #[derive(Debug, thiserror::Error)]
@@ -114,216 +101,16 @@ pub(crate) struct Segment {
 /// What is read of a segment when it is first searched.
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    /// In the order of their ids.
+    /// In the order of their rows.
     pub(crate) entries: Vec<Entry>,
+    /// Their places in the order of their ids, once somebody looks for one.
+    by_id: OnceLock<Vec<u32>>,
     metadata: ParquetMetaData,
-}
-
-/// What a segment is made of: one trace as it reads so far.
-pub(crate) struct Part {
-    pub(crate) id: TraceId,
-    pub(crate) spans: Arc<Vec<Packed>>,
-}
-
-/// What else a segment has to remember.
-pub(crate) struct Context {
-    pub(crate) log: u64,
-    pub(crate) replaces: Vec<u64>,
-    pub(crate) received: RangeInclusive<u64>,
-    pub(crate) joins: Vec<(TraceId, TraceId)>,
-    pub(crate) continues: Vec<TraceId>,
 }
 
 /// Where the files of a segment stand.
 pub(crate) fn paths(folder: &Path, number: u64) -> [PathBuf; 2] {
     ["index", "parquet"].map(|end| folder.join(format!("{number:020}.{end}")))
-}
-
-static SCHEMA: LazyLock<Result<TypePtr, ParquetError>> =
-    LazyLock::new(|| parse_message_type(&schema::message_type()).map(Arc::new));
-
-/// Writes a segment. It is there once this returns, and after a crash not at all or whole. After an error it is not
-/// there, or the next one written under this number takes its place.
-pub(crate) fn write(
-    disk: &dyn Disk,
-    folder: &Path,
-    number: u64,
-    mut parts: Vec<Part>,
-    context: Context,
-) -> io::Result<Segment> {
-    parts.sort_by_cached_key(|part| (part.spans.iter().map(|span| span.start).min(), part.id));
-    let built = build(&parts, context).map_err(io::Error::other)?;
-    let head = &built.head;
-    let index = index::write(head, &built.entries, &built.filters).ok_or(io::ErrorKind::InvalidData)?;
-    let written = write_files(disk, folder, number, &built.table, &index);
-    let opened = written.and_then(|()| open(disk, folder, number).map_err(io::Error::other));
-    if opened.is_err() {
-        // a disk that is full has no room for halves; what cannot be removed now is when the store is opened
-        for path in paths(folder, number) {
-            for path in [path.with_extension(UNFINISHED), path] {
-                if disk.remove(&path).is_err() {
-                    tracing::trace!(path = %path.display(), "was not written");
-                }
-            }
-        }
-    }
-    opened
-}
-
-/// How a file ends that is being written.
-pub(crate) const UNFINISHED: &str = "unfinished";
-
-fn write_files(disk: &dyn Disk, folder: &Path, number: u64, table: &[u8], index: &[u8]) -> io::Result<()> {
-    let [index_path, table_path] = paths(folder, number);
-    for (path, bytes) in [(table_path, table), (index_path, index)] {
-        let unfinished = path.with_extension(UNFINISHED);
-        let file = disk.create(&unfinished)?;
-        file.write_at(bytes, 0)?;
-        file.sync()?;
-        disk.rename(&unfinished, &path)?;
-    }
-    disk.sync_dir(folder)
-}
-
-/// A segment in memory, before it is written.
-struct Built {
-    head: Head,
-    entries: Vec<Entry>,
-    filters: Vec<Filter>,
-    table: Vec<u8>,
-}
-
-fn build(parts: &[Part], context: Context) -> Result<Built, ParquetError> {
-    let schema = SCHEMA
-        .as_ref()
-        .map_err(|error| ParquetError::General(error.to_string()))?;
-    let mut writer = SerializedFileWriter::new(Vec::new(), Arc::clone(schema), Arc::new(properties()?))?;
-    let mut rows = Rows::default();
-    let (mut entries, mut groups, mut filters) = (Vec::new(), Vec::new(), Vec::new());
-    let mut tokens = Tokens::default();
-    let mut operations: BTreeMap<&str, BTreeSet<(&str, Kind)>> = BTreeMap::new();
-    let mut left = parts.len();
-    for part in parts {
-        left -= 1;
-        let (group, row) = (number(groups.len())?, number(rows.len())?);
-        for span in part.spans.iter() {
-            let scanned = span.scan();
-            rows.push(span, &scanned);
-            tokens.add(span, &scanned);
-            let of_service = operations.entry(span.service()).or_default();
-            of_service.insert((span.name(), span.kind));
-        }
-        entries.push(entry(part, group, row)?);
-        if rows.len() >= GROUP_ROWS || left == 0 {
-            let count = rows.len() as u64;
-            let offset = writer.bytes_written() as u64;
-            let mut group = writer.next_row_group()?;
-            rows.write(&mut group)?;
-            group.close()?;
-            groups.push((offset, writer.bytes_written() as u64 - offset, count));
-            filters.push(tokens.filter());
-        }
-    }
-    let footer = writer.bytes_written() as u64;
-    let table = writer.into_inner()?;
-    let groups = groups.into_iter().map(|(offset, length, rows)| Group {
-        offset,
-        length,
-        rows,
-        checksum: crc32fast::hash(slice(&table, offset, length)),
-        filter: (0, 0),
-        filter_checksum: 0,
-    });
-    entries.sort_unstable_by_key(|entry| entry.id);
-    let operations = operations.into_iter().flat_map(|(service, names)| {
-        let named = names.into_iter();
-        named.map(move |(name, kind)| (service.to_owned(), name.to_owned(), kind))
-    });
-    let starts = entries.iter().map(|entry| entry.start).min().unwrap_or(0);
-    let lasts = entries.iter().map(|entry| entry.last).max().unwrap_or(0);
-    let ids: Vec<_> = entries.iter().map(|entry| of_trace(entry.id)).collect();
-    let head = Head {
-        log: context.log,
-        replaces: context.replaces,
-        spans: entries.iter().map(|entry| u64::from(entry.rows)).sum(),
-        traces: entries.len() as u64,
-        start: starts..=lasts,
-        received: context.received,
-        operations: operations.collect(),
-        joins: context.joins,
-        continues: context.continues,
-        groups: groups.collect(),
-        footer,
-        footer_checksum: crc32fast::hash(slice(&table, footer, table.len() as u64 - footer)),
-        length: table.len() as u64,
-        ids: Filter::new(&ids),
-    };
-    Ok(Built {
-        head,
-        entries,
-        filters,
-        table,
-    })
-}
-
-fn number(count: usize) -> Result<u32, ParquetError> {
-    u32::try_from(count).map_err(|_| ParquetError::General("too many rows".to_owned()))
-}
-
-fn slice(bytes: &[u8], offset: u64, length: u64) -> &[u8] {
-    let range = usize::try_from(offset).ok().zip(usize::try_from(length).ok());
-    range
-        .and_then(|(offset, length)| bytes.get(offset..)?.get(..length))
-        .unwrap_or_default()
-}
-
-fn entry(part: &Part, group: u32, row: u32) -> Result<Entry, ParquetError> {
-    let spans = &part.spans;
-    let start = spans.iter().map(|span| span.start).min().unwrap_or(0);
-    Ok(Entry {
-        id: part.id,
-        group,
-        row,
-        rows: number(spans.len())?,
-        start,
-        last: spans.iter().map(|span| span.start).max().unwrap_or(0),
-        end: spans.iter().map(|span| span.end).max().unwrap_or(0),
-        longest: spans.iter().map(Packed::duration).max().unwrap_or(0),
-        errors: number(spans.iter().filter(|span| span.is_error).count())?,
-    })
-}
-
-fn properties() -> Result<WriterProperties, ParquetError> {
-    let mut builder = WriterProperties::builder()
-        .set_writer_version(WriterVersion::PARQUET_2_0)
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(LEVEL)?))
-        .set_statistics_enabled(EnabledStatistics::None)
-        .set_offset_index_disabled(true)
-        .set_data_page_row_count_limit(PAGE_ROWS)
-        .set_dictionary_page_size_limit(DICTIONARY_BYTES)
-        .set_max_row_group_row_count(None)
-        .set_created_by(format!("meshtrace {}", env!("CARGO_PKG_VERSION")));
-    let values = ["attributes", "key_value", "value"].map(str::to_owned);
-    for (column, encoding) in PLAIN
-        .map(|column| (ColumnPath::from(column), Encoding::PLAIN))
-        .into_iter()
-        .chain([
-            (ColumnPath::from("start"), Encoding::DELTA_BINARY_PACKED),
-            (
-                ColumnPath::new(values.to_vec()),
-                Encoding::DELTA_LENGTH_BYTE_ARRAY,
-            ),
-        ])
-    {
-        builder = builder
-            .set_column_dictionary_enabled(column.clone(), false)
-            .set_column_encoding(column, encoding);
-    }
-    builder = builder
-        .set_column_statistics_enabled(ColumnPath::from("start"), EnabledStatistics::Chunk)
-        .set_column_statistics_enabled(ColumnPath::from("duration"), EnabledStatistics::Chunk)
-        .set_column_statistics_enabled(ColumnPath::from("service"), EnabledStatistics::Chunk);
-    Ok(builder.build())
 }
 
 /// Opens a segment, reading the head of its index.
@@ -365,6 +152,19 @@ fn read(file: &dyn DiskFile, offset: u64, length: usize) -> io::Result<Bytes> {
     let mut bytes = vec![0; length];
     file.read_at(&mut bytes, offset)?;
     Ok(bytes.into())
+}
+
+impl Loaded {
+    fn find(&self, id: TraceId) -> Option<Entry> {
+        let entry = |place: &u32| self.entries.get(*place as usize);
+        let by_id = self.by_id.get_or_init(|| {
+            let mut places: Vec<u32> = (0..).take(self.entries.len()).collect();
+            places.sort_unstable_by_key(|place| entry(place).map(|entry| entry.id));
+            places
+        });
+        let place = by_id.binary_search_by_key(&Some(id), |place| entry(place).map(|entry| entry.id));
+        by_id.get(place.ok()?).and_then(entry).copied()
+    }
 }
 
 impl Segment {
@@ -411,9 +211,7 @@ impl Segment {
         if !self.may_have(of_trace(id)) {
             return Ok(None);
         }
-        let loaded = self.load()?;
-        let place = loaded.entries.binary_search_by_key(&id, |entry| entry.id);
-        Ok(place.ok().and_then(|place| loaded.entries.get(place).copied()))
+        Ok(self.load()?.find(id))
     }
 
     /// The entries and the footer. Read when they are first needed, and kept until [`unload`](Self::unload).
@@ -425,9 +223,8 @@ impl Segment {
         let end = self.head.groups.first().map_or(0, |group| group.filter.0);
         let length = end.saturating_sub(super::frame::HEADER as u64);
         let frame = self.read(&*self.index, self.base, length)?;
-        let entries = index::read_entries(&frame).ok_or_else(|| self.corrupt("its index is damaged"))?;
         let footer = self.head.length.saturating_sub(self.head.footer);
-        let part = Chunk {
+        let part = Window {
             base: self.head.footer,
             bytes: self.read(&*self.table, self.head.footer, footer)?,
             length: self.head.length,
@@ -441,9 +238,43 @@ impl Segment {
         if metadata.num_row_groups() != self.head.groups.len() {
             return Err(self.corrupt("its footer does not fit its index"));
         }
-        let read = Arc::new(Loaded { entries, metadata });
+        let entries = match index::read_traces(&frame) {
+            Some((version, traces)) => entries::read(version, traces, || self.ids(&metadata))?,
+            None => None,
+        };
+        let read = Arc::new(Loaded {
+            entries: entries.ok_or_else(|| self.corrupt("its index is damaged"))?,
+            by_id: OnceLock::new(),
+            metadata,
+        });
         *loaded = Some(Arc::clone(&read));
         Ok(read)
+    }
+
+    /// The different ids of each row group, in the order of their rows: the dictionaries of the first column.
+    fn ids(&self, metadata: &ParquetMetaData) -> Result<Vec<TraceId>, Trouble> {
+        let mut ids = Vec::new();
+        for group in metadata.row_groups() {
+            let column = group.columns().first();
+            let column = column.ok_or_else(|| self.corrupt("its footer has a row group without columns"))?;
+            let (base, length) = column.byte_range();
+            let window = Arc::new(Window {
+                base,
+                bytes: self.read(&*self.table, base, length)?,
+                length: self.head.length,
+            });
+            let rows = usize::try_from(group.num_rows()).unwrap_or(0);
+            let page = SerializedPageReader::new(window, column, rows, None)
+                .and_then(|mut pages| pages.get_next_page())
+                .map_err(|error| self.corrupt(error))?;
+            let Some(Page::DictionaryPage { buf, .. }) = page else {
+                return Err(self.corrupt("its trace ids have no dictionary"));
+            };
+            let (words, _) = buf.as_chunks();
+            let read: Option<Vec<_>> = words.iter().map(|word| TraceId::from_bytes(*word)).collect();
+            ids.extend(read.ok_or_else(|| self.corrupt("it has a trace without an id"))?);
+        }
+        Ok(ids)
     }
 
     /// Bytes of memory that what was read takes, about.
@@ -489,7 +320,7 @@ impl Segment {
     }
 
     fn read_rows(&self, group: usize, rows: &[Range<usize>]) -> Result<Vec<Span>, Trouble> {
-        self.read_group(group, |reader| rows::read(reader, rows))
+        self.read_group(group, |reader| read::read(reader, rows))
     }
 
     fn read_group<T>(
@@ -503,7 +334,7 @@ impl Segment {
             return Err(self.corrupt(format!("row group {number} is damaged")));
         }
         let loaded = self.load()?;
-        let chunk = Arc::new(Chunk {
+        let chunk = Arc::new(Window {
             base: group.offset,
             bytes,
             length: self.head.length,
@@ -532,51 +363,11 @@ impl Segment {
     }
 }
 
-/// A part of a file that has been read, for Parquet's reader.
-struct Chunk {
-    base: u64,
-    bytes: Bytes,
-    length: u64,
-}
-
-impl Chunk {
-    fn from(&self, start: u64) -> Result<Bytes, ParquetError> {
-        let offset = start
-            .checked_sub(self.base)
-            .and_then(|offset| usize::try_from(offset).ok());
-        match offset {
-            Some(offset) if offset <= self.bytes.len() => Ok(self.bytes.slice(offset..)),
-            _ => Err(ParquetError::EOF("outside of the row group".to_owned())),
-        }
-    }
-}
-
-impl Length for Chunk {
-    fn len(&self) -> u64 {
-        self.length
-    }
-}
-
-impl ChunkReader for Chunk {
-    type T = Box<dyn Read>;
-
-    fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        Ok(Box::new(self.from(start)?.reader()))
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
-        let bytes = self.from(start)?;
-        match length <= bytes.len() {
-            true => Ok(bytes.slice(..length)),
-            false => Err(ParquetError::EOF("outside of the row group".to_owned())),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
 
+    use otlp::receive::Packed;
     use proptest::prelude::*;
 
     use super::*;

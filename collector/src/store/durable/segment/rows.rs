@@ -1,31 +1,31 @@
-//! Spans as rows of a segment, and rows as the spans that they were.
+//! Spans as rows of a segment, collected column by column, and what they say for the row group's filter.
+//!
+//! What few spans say differently stands in a column once, as a word: so it is hashed once for the filter as well.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::BuildHasherDefault;
 use std::io::Write;
-use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use otlp::model::{Attribute, Dropped, Kind, Outcome, Resource, Scalar, Scope, Span, Status, Value};
+use otlp::model::{Kind, Outcome, Resource, Scalar, Scope, Span, Value};
 use otlp::receive::{Packed, Said, Scanned};
-use parquet::data_type::ByteArray;
-use parquet::errors::{ParquetError, Result};
-use parquet::file::reader::RowGroupReader;
-use parquet::file::writer::SerializedRowGroupWriter;
-use span::{SpanId, TraceId};
+use parquet::errors::Result;
+use span::TraceId;
 
-use super::columns::{Doubles, Fixed, Ints, Lists, RowGroup, RowGroupWriter, Texts, Words};
+use super::chunks::{Chunks, Form};
+use super::collect::{Blobs, Nesting, New, Words};
+use super::entries::IdPlace;
+use super::filter::Filter;
 use super::json;
-use super::schema::{DOUBLES, INTS, TEXTS};
+use super::schema::{DIFFERENT, DOUBLES, IN_MAP, INTS, TEXT_IN_MAP, TEXTS, UNSPECIFIED};
+use super::tokens::{Mixed, Tokens, hash};
+use crate::tags;
 
-/// In a shape: the attribute stands in the map, and its type is the number above this one. Smaller numbers are those
-/// of the columns of frequent attributes.
-const IN_MAP: u8 = 128;
-/// The type of a text there.
-const TEXT_IN_MAP: u8 = 1;
+/// Traces with more spans have an index of them; in others a parent is looked for.
+const LOOKED_THROUGH: usize = 32;
 
 /// The column of a frequent attribute, by name.
 static FREQUENT: LazyLock<HashMap<&str, u8>> = LazyLock::new(|| {
@@ -34,94 +34,232 @@ static FREQUENT: LazyLock<HashMap<&str, u8>> = LazyLock::new(|| {
 });
 
 /// Rows that are not written yet.
-#[derive(Default)]
-pub(crate) struct Rows {
+pub(super) struct Rows {
     count: usize,
-    trace_id: Fixed,
-    span_id: Fixed,
-    parent_id: Fixed,
+    trace_id: Words,
+    span_id: Blobs,
+    parent_row: Words,
+    other_parent_id: Blobs,
     service: Words,
-    name: Texts,
+    name: Words,
     kind: Words,
-    start: Ints,
-    duration: Ints,
+    start: Vec<i64>,
+    duration: Vec<i64>,
     status: Words,
-    status_message: Texts,
+    status_message: Words,
     resource: Words,
     scope: Words,
-    events: Texts,
-    links: Texts,
-    trace_state: Texts,
-    flags: Ints,
-    dropped: [Ints; 3],
+    events: Blobs,
+    links: Blobs,
+    trace_state: Words,
+    flags: Words,
+    dropped: [Words; 3],
     shape: Words,
     texts: [Texts; TEXTS.len()],
-    ints: [Ints; INTS.len()],
-    doubles: [Doubles; DOUBLES.len()],
-    keys: Lists,
-    values: Lists,
-    /// The column of the attribute that stood in each place of the last span's list.
-    columns: Vec<(String, Option<u8>)>,
-    last_shape: Bytes,
+    ints: [Words; INTS.len()],
+    doubles: [Words; DOUBLES.len()],
+    keys: Words,
+    of_keys: Nesting,
+    values: Blobs,
+    of_values: Nesting,
+    /// The attribute that stood in each place of the last span's list.
+    attributes: Vec<Known>,
     new_shape: Vec<u8>,
-    /// The resources and scopes that were written last, as text.
-    resources: HashMap<*const Resource, (Arc<Resource>, Bytes, Bytes)>,
-    scopes: HashMap<*const Scope, (Arc<Scope>, Bytes)>,
+    shared: HashMap<(*const Resource, *const Scope), Shared>,
+    tokens: Tokens,
+    /// Services, names and kinds that stand together in this row group, by the places of the words.
+    named: HashSet<u64, BuildHasherDefault<Mixed>>,
+    operations: BTreeSet<(String, String, Kind)>,
+}
+
+/// A column of texts.
+enum Texts {
+    /// Of which few are different.
+    Words(Words),
+    /// Of which most are.
+    Blobs(Blobs),
+}
+
+/// An attribute's key.
+struct Known {
+    key: String,
+    hash: u64,
+    /// The column of its values, if it has one.
+    column: Option<u8>,
+}
+
+/// What many spans have in common.
+struct Shared {
+    /// So that nothing else stands where they stand.
+    _kept: (Arc<Resource>, Arc<Scope>),
+    service: u32,
+    resource: u32,
+    scope: u32,
+    /// The kinds and outcomes of spans of which one has said all that it says.
+    said: u32,
+}
+
+impl Default for Rows {
+    fn default() -> Self {
+        Self {
+            count: 0,
+            trace_id: Words::default(),
+            span_id: Blobs::default(),
+            parent_row: Words::default(),
+            other_parent_id: Blobs::default(),
+            service: Words::default(),
+            name: Words::default(),
+            kind: Words::default(),
+            start: Vec::new(),
+            duration: Vec::new(),
+            status: Words::default(),
+            status_message: Words::default(),
+            resource: Words::default(),
+            scope: Words::default(),
+            events: Blobs::default(),
+            links: Blobs::default(),
+            trace_state: Words::default(),
+            flags: Words::default(),
+            dropped: Default::default(),
+            shape: Words::default(),
+            texts: TEXTS.map(|name| match DIFFERENT.contains(&name) {
+                true => Texts::Blobs(Blobs::default()),
+                false => Texts::Words(Words::default()),
+            }),
+            ints: Default::default(),
+            doubles: Default::default(),
+            keys: Words::default(),
+            of_keys: Nesting::default(),
+            values: Blobs::default(),
+            of_values: Nesting::default(),
+            attributes: Vec::new(),
+            new_shape: Vec::new(),
+            shared: HashMap::new(),
+            tokens: Tokens::default(),
+            named: HashSet::default(),
+            operations: BTreeSet::new(),
+        }
+    }
 }
 
 impl Rows {
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.count
     }
 
-    pub(crate) fn push(&mut self, span: &Packed, scanned: &Scanned<'_>) {
+    /// What the spans of all rows that were ever pushed are called.
+    pub(super) fn operations(self) -> Vec<(String, String, Kind)> {
+        self.operations.into_iter().collect()
+    }
+
+    /// All spans that are known of a trace, which reads as `id`. Where that stands among the different ids.
+    pub(super) fn push(&mut self, id: TraceId, trace: &[Packed]) -> IdPlace {
+        let known = self.trace_id.words().len();
+        let mut spans: Vec<&Packed> = trace.iter().collect();
+        spans.sort_unstable_by_key(|span| (span.start, span.span_id, span.kind));
+        let mut places = HashMap::new();
+        if spans.len() > LOOKED_THROUGH {
+            places.extend(spans.iter().map(|span| span.span_id).zip(0..));
+        }
+        for (place, span) in spans.iter().enumerate() {
+            let scanned = span.scan();
+            let parent = scanned.parent_id();
+            let row = parent.and_then(|id| match spans.len() > LOOKED_THROUGH {
+                true => places.get(&id).copied(),
+                false => spans.iter().position(|span| span.span_id == id),
+            });
+            match (row, parent) {
+                (Some(parent), _) => {
+                    let distance = parent as i64 - place as i64;
+                    self.parent_row.put(self.count, &distance.to_le_bytes());
+                }
+                (None, Some(parent)) => self.other_parent_id.put(self.count, parent.as_bytes()),
+                (None, None) => {}
+            }
+            self.span(span, &scanned);
+        }
+        let ids = self.trace_id.words();
+        let place = ids.iter(known..ids.len()).position(|new| new == id.as_bytes());
+        IdPlace {
+            new: (ids.len() - known) as u32,
+            place: place.map(|place| place as u32),
+        }
+    }
+
+    fn span(&mut self, span: &Packed, scanned: &Scanned<'_>) {
         let row = self.count;
         self.count += 1;
         self.trace_id.push(scanned.trace_id);
         self.span_id.push(scanned.span_id);
-        if scanned.parent_id().is_some() {
-            self.parent_id.put(row, scanned.parent_id);
+        let (outcome, message) = scanned.status;
+        let whole = self.shared(span, outcome, scanned.has_more());
+        if let Some(New(name)) = self.name.push(scanned.name.as_bytes()) {
+            self.tokens.name(name);
         }
-        let (_, resource, service) = self
-            .resources
-            .entry(Arc::as_ptr(&span.resource))
-            .or_insert_with(|| {
-                let json = json::attributes(&span.resource.attributes).to_string();
-                let service = Bytes::copy_from_slice(span.service().as_bytes());
-                (Arc::clone(&span.resource), json.into(), service)
-            });
-        self.service.push(service.clone().into());
-        self.resource.push(resource.clone().into());
-        let (_, scope) = self.scopes.entry(Arc::as_ptr(&span.scope)).or_insert_with(|| {
-            (
-                Arc::clone(&span.scope),
-                json::scope(&span.scope).to_string().into(),
-            )
-        });
-        self.scope.push(scope.clone().into());
-        self.name.push(scanned.name.as_bytes());
-        self.kind.push(constant(kind_name(span.kind)));
+        let named =
+            u64::from(self.service.last()) << 32 | u64::from(self.name.last()) << 8 | span.kind as u64;
+        if self.named.insert(named) {
+            let operation = (span.service().to_owned(), scanned.name.to_owned(), span.kind);
+            self.operations.insert(operation);
+        }
+        self.kind
+            .push(tags::kind_name(span.kind).unwrap_or(UNSPECIFIED).as_bytes());
         self.start.push(span.start.cast_signed());
         self.duration
             .push(span.end.wrapping_sub(span.start).cast_signed());
-        let (outcome, message) = scanned.status;
-        self.status.push(constant(outcome.name()));
-        if outcome == Outcome::Error {
-            self.status_message.put(row, message.as_bytes());
+        self.status.push(outcome.name().as_bytes());
+        if outcome == Outcome::Error
+            && let Some(New(message)) = self.status_message.put(row, message.as_bytes())
+        {
+            self.tokens.key_and_value(tags::STATUS_DESCRIPTION, message);
         }
-        if scanned.has_more() {
-            self.more(row, &span.unpack());
+        if let Some(whole) = &whole {
+            self.more(row, whole);
         }
-        if !scanned.trace_state.is_empty() {
-            self.trace_state.put(row, scanned.trace_state.as_bytes());
+        if !scanned.trace_state.is_empty()
+            && let Some(New(state)) = self.trace_state.put(row, scanned.trace_state.as_bytes())
+        {
+            self.tokens.key_and_value(tags::TRACE_STATE, state);
         }
-        self.flags.push(scanned.flags.into());
+        self.flags.push(&i64::from(scanned.flags).to_le_bytes());
         let dropped = scanned.dropped();
         let dropped = [dropped.attributes, dropped.events, dropped.links];
         for (column, count) in self.dropped.iter_mut().zip(dropped) {
-            column.push(count.into());
+            column.push(&i64::from(count).to_le_bytes());
         }
         self.attributes(row, scanned);
+    }
+
+    /// What the span shares with others. If none of them has said it yet, or if it says more, the whole span.
+    fn shared(&mut self, span: &Packed, outcome: Outcome, has_more: bool) -> Option<Span> {
+        let key = (Arc::as_ptr(&span.resource), Arc::as_ptr(&span.scope));
+        let shared = self.shared.entry(key).or_insert_with(|| {
+            self.service.push(span.service().as_bytes());
+            let resource = json::attributes(&span.resource.attributes).to_string();
+            self.resource.push(resource.as_bytes());
+            self.scope.push(json::scope(&span.scope).to_string().as_bytes());
+            let columns = [&mut self.service, &mut self.resource, &mut self.scope];
+            let [service, resource, scope] = columns.map(Words::take_back);
+            Shared {
+                _kept: (Arc::clone(&span.resource), Arc::clone(&span.scope)),
+                service,
+                resource,
+                scope,
+                said: 0,
+            }
+        });
+        self.service.again(shared.service);
+        self.resource.again(shared.resource);
+        self.scope.again(shared.scope);
+        let said = 1 << (span.kind as u32 * 4 + outcome as u32);
+        let first = shared.said & said == 0;
+        shared.said |= said;
+        if !first && !has_more {
+            return None;
+        }
+        let whole = span.unpack();
+        self.tokens.span(&whole);
+        Some(whole)
     }
 
     fn more(&mut self, row: usize, span: &Span) {
@@ -139,121 +277,140 @@ impl Rows {
         self.new_shape.clear();
         let mut first = true;
         for (place, (key, said)) in scanned.attributes.iter().enumerate() {
-            let column = column(&mut self.columns, place, key);
-            let placed = column.is_some_and(|column| {
-                let place = usize::from(column);
-                match said {
-                    Said::Scalar(Scalar::Text(text)) => {
-                        let column = empty(&mut self.texts, place, |column| column.has(row));
-                        column.map(|column| column.put(row, text.as_bytes()))
-                    }
-                    Said::Scalar(Scalar::Int(number)) => {
-                        let place = place.wrapping_sub(TEXTS.len());
-                        let column = empty(&mut self.ints, place, |column| column.has(row));
-                        column.map(|column| column.put(row, *number))
-                    }
-                    Said::Scalar(Scalar::Double(number)) => {
-                        let place = place.wrapping_sub(TEXTS.len() + INTS.len());
-                        let column = empty(&mut self.doubles, place, |column| column.has(row));
-                        column.map(|column| column.put(row, *number))
-                    }
-                    _ => None,
-                }
-                .is_some()
-            });
-            if let Some(column) = column.filter(|_| placed) {
+            let (column, key_hash) = self.known(place, key);
+            if let Some(column) = column.filter(|column| self.put(row, *column, key_hash, said)) {
                 self.new_shape.push(column);
                 continue;
             }
             let (tag, text) = match said {
-                Said::Scalar(Scalar::Text(text)) => (TEXT_IN_MAP, Some(Cow::Borrowed(*text))),
-                said => map_value(&said.to_value()),
+                Said::Scalar(Scalar::Text(text)) => {
+                    self.tokens.pair(key_hash, hash(text.as_bytes()));
+                    (TEXT_IN_MAP, Some(Cow::Borrowed(*text)))
+                }
+                said => {
+                    let value = said.to_value();
+                    self.tokens.pair(key_hash, hash(tags::text(&value).as_bytes()));
+                    map_value(&value)
+                }
             };
             self.new_shape.push(IN_MAP + tag);
-            self.keys.item(first, 2, Some(key.as_bytes()));
-            let there = 2 + i16::from(text.is_some());
-            self.values.item(first, there, text.as_deref().map(str::as_bytes));
+            self.keys.push(key.as_bytes());
+            self.of_keys.item(first, 2);
+            self.of_values.item(first, 2 + u8::from(text.is_some()));
+            if let Some(text) = text {
+                self.values.push(text.as_bytes());
+            }
             first = false;
         }
         if first {
-            self.keys.empty();
-            self.values.empty();
+            self.of_keys.empty();
+            self.of_values.empty();
         }
-        if self.last_shape != self.new_shape {
-            self.last_shape = Bytes::copy_from_slice(&self.new_shape);
-        }
-        self.shape.push(self.last_shape.clone().into());
+        self.shape.push(&self.new_shape);
     }
 
-    /// Writes all of them as a row group; none are left.
-    pub(crate) fn write<W: Write + Send>(
-        &mut self,
-        group: &mut SerializedRowGroupWriter<'_, W>,
-    ) -> Result<()> {
-        let mut writer = RowGroupWriter::new(group, self.count);
-        writer.blobs(&mut self.trace_id)?;
-        writer.blobs(&mut self.span_id)?;
-        writer.blobs(&mut self.parent_id)?;
-        writer.values(&mut self.service)?;
-        writer.blobs(&mut self.name)?;
-        writer.values(&mut self.kind)?;
-        writer.values(&mut self.start)?;
-        writer.values(&mut self.duration)?;
-        writer.values(&mut self.status)?;
-        writer.blobs(&mut self.status_message)?;
-        writer.values(&mut self.resource)?;
-        writer.values(&mut self.scope)?;
-        writer.blobs(&mut self.events)?;
-        writer.blobs(&mut self.links)?;
-        writer.blobs(&mut self.trace_state)?;
-        writer.values(&mut self.flags)?;
-        self.dropped
-            .iter_mut()
-            .try_for_each(|column| writer.values(column))?;
-        writer.values(&mut self.shape)?;
-        self.texts
-            .iter_mut()
-            .try_for_each(|column| writer.blobs(column))?;
-        self.ints
-            .iter_mut()
-            .try_for_each(|column| writer.values(column))?;
-        self.doubles
-            .iter_mut()
-            .try_for_each(|column| writer.values(column))?;
-        writer.lists(&mut self.keys)?;
-        writer.lists(&mut self.values)?;
+    /// The column of an attribute of that name, if it has one, and the name's hash. Spans tend to say the same things in
+    /// the same order, so what stood at that place of the list for the last span is looked at first.
+    fn known(&mut self, place: usize, key: &str) -> (Option<u8>, u64) {
+        if let Some(known) = self.attributes.get(place)
+            && known.key == key
+        {
+            return (known.column, known.hash);
+        }
+        let known = Known {
+            key: key.to_owned(),
+            hash: hash(key.as_bytes()),
+            column: FREQUENT.get(key).copied(),
+        };
+        let found = (known.column, known.hash);
+        self.tokens.key(known.hash);
+        match self.attributes.get_mut(place) {
+            Some(before) => *before = known,
+            None => self.attributes.push(known),
+        }
+        found
+    }
+
+    /// Puts a value into its column. `false` if it does not go there: it is of another type, or the second one.
+    fn put(&mut self, row: usize, column: u8, key: u64, said: &Said<'_>) -> bool {
+        let place = usize::from(column);
+        let new = match said {
+            Said::Scalar(Scalar::Text(text)) => match self.texts.get_mut(place) {
+                Some(Texts::Words(words)) if !words.has(row) => {
+                    words.put(row, text.as_bytes()).map(|New(hash)| hash)
+                }
+                Some(Texts::Blobs(blobs)) if !blobs.has(row) => {
+                    blobs.put(row, text.as_bytes());
+                    Some(hash(text.as_bytes()))
+                }
+                _ => return false,
+            },
+            Said::Scalar(Scalar::Int(number)) => {
+                let words = self.ints.get_mut(place.wrapping_sub(TEXTS.len()));
+                let Some(words) = words.filter(|words| !words.has(row)) else {
+                    return false;
+                };
+                let new = words.put(row, &number.to_le_bytes());
+                new.map(|_| hash(number.to_string().as_bytes()))
+            }
+            Said::Scalar(Scalar::Double(number)) => {
+                let place = place.wrapping_sub(TEXTS.len() + INTS.len());
+                let Some(words) = self.doubles.get_mut(place).filter(|words| !words.has(row)) else {
+                    return false;
+                };
+                let new = words.put(row, &number.to_le_bytes());
+                new.map(|_| hash(number.to_string().as_bytes()))
+            }
+            _ => return false,
+        };
+        if let Some(value) = new {
+            self.tokens.pair(key, value);
+        }
+        true
+    }
+
+    /// Writes all of them as a row group, and makes a filter of what they say; none are left.
+    pub(super) fn write<W: Write + Send>(&mut self, mut chunks: Chunks<'_, '_, W>) -> Result<Filter> {
+        chunks.ids(&mut self.trace_id)?;
+        chunks.blobs(&mut self.span_id, Form::Fixed)?;
+        chunks.words(&mut self.parent_row, Form::Fixed)?;
+        chunks.blobs(&mut self.other_parent_id, Form::Fixed)?;
+        chunks.words_with_statistics(&mut self.service)?;
+        chunks.words(&mut self.name, Form::Plain)?;
+        chunks.words(&mut self.kind, Form::Plain)?;
+        chunks.numbers(&mut self.start, true)?;
+        chunks.numbers(&mut self.duration, false)?;
+        chunks.words(&mut self.status, Form::Plain)?;
+        chunks.words(&mut self.status_message, Form::Plain)?;
+        chunks.words(&mut self.resource, Form::Plain)?;
+        chunks.words(&mut self.scope, Form::Plain)?;
+        chunks.blobs(&mut self.events, Form::Plain)?;
+        chunks.blobs(&mut self.links, Form::Plain)?;
+        chunks.words(&mut self.trace_state, Form::Plain)?;
+        chunks.words(&mut self.flags, Form::Fixed)?;
+        for column in &mut self.dropped {
+            chunks.words(column, Form::Fixed)?;
+        }
+        chunks.words(&mut self.shape, Form::Plain)?;
+        for column in &mut self.texts {
+            match column {
+                Texts::Words(words) => chunks.words(words, Form::Plain)?,
+                Texts::Blobs(blobs) => chunks.blobs(blobs, Form::Plain)?,
+            }
+        }
+        for column in self.ints.iter_mut().chain(&mut self.doubles) {
+            chunks.words(column, Form::Fixed)?;
+        }
+        chunks.map(
+            (&mut self.keys, &mut self.of_keys),
+            (&mut self.values, &mut self.of_values),
+        )?;
         self.count = 0;
-        self.resources.clear();
-        self.scopes.clear();
-        Ok(())
+        self.shared.clear();
+        self.named.clear();
+        self.attributes.clear();
+        Ok(self.tokens.filter())
     }
-}
-
-/// The column of an attribute of that name, if it has one. Spans tend to say the same things in the same order, so what was
-/// found at that place of the list for the last span is looked at first.
-fn column(columns: &mut Vec<(String, Option<u8>)>, place: usize, key: &str) -> Option<u8> {
-    match columns.get_mut(place) {
-        Some((known, column)) if known == key => *column,
-        Some((known, column)) => {
-            known.replace_range(.., key);
-            *column = FREQUENT.get(key).copied();
-            *column
-        }
-        None => {
-            let column = FREQUENT.get(key).copied();
-            columns.push((key.to_owned(), column));
-            column
-        }
-    }
-}
-
-/// A column by its place, unless that is taken.
-fn empty<C>(columns: &mut [C], place: usize, taken: impl Fn(&C) -> bool) -> Option<&mut C> {
-    columns.get_mut(place).filter(|column| !taken(column))
-}
-
-fn constant(text: &'static str) -> ByteArray {
-    ByteArray::from(Bytes::from_static(text.as_bytes()))
 }
 
 /// A value as the map has it, with the number of its type.
@@ -269,215 +426,38 @@ fn map_value(value: &Value) -> (u8, Option<Cow<'static, str>>) {
     }
 }
 
-fn from_map(tag: u8, text: Option<&str>) -> Option<Value> {
-    Some(match (tag, text) {
-        (0, _) => Value::Empty,
-        (TEXT_IN_MAP, Some(text)) => Value::String(text.to_owned()),
-        (2, Some(text)) => Value::Bool(text == "true"),
-        (3, Some(text)) => Value::Int(text.parse().ok()?),
-        (4, Some(text)) => Value::Double(text.parse().ok()?),
-        (5, Some(text)) => Value::Bytes(STANDARD.decode(text).ok()?),
-        (6, Some(text)) => json::read_value(&json::parse(text.as_bytes())?)?,
-        _ => return None,
-    })
-}
+#[cfg(test)]
+mod tests {
+    use otlp::model::Span;
+    use proptest::prelude::*;
 
-/// The spans in some rows of a row group; `rows` in ascending order, without overlaps.
-pub(crate) fn read(group: &dyn RowGroupReader, rows: &[Range<usize>]) -> Result<Vec<Span>> {
-    let mut columns = RowGroup::new(group, rows);
-    let mut trace_ids = columns.fixed()?.into_iter();
-    let mut span_ids = columns.fixed()?.into_iter();
-    let mut parent_ids = columns.fixed()?.into_iter();
-    // the service stands in the resource too
-    columns.texts()?;
-    let mut names = columns.texts()?.into_iter();
-    let mut kinds = columns.texts()?.into_iter();
-    let mut starts = columns.ints()?.into_iter();
-    let mut durations = columns.ints()?.into_iter();
-    let mut statuses = columns.texts()?.into_iter();
-    let mut messages = columns.texts()?.into_iter();
-    let mut resources = columns.texts()?.into_iter();
-    let mut scopes = columns.texts()?.into_iter();
-    let mut events = columns.texts()?.into_iter();
-    let mut links = columns.texts()?.into_iter();
-    let mut trace_states = columns.texts()?.into_iter();
-    let mut flags = columns.ints()?.into_iter();
-    let mut dropped = [
-        columns.ints()?.into_iter(),
-        columns.ints()?.into_iter(),
-        columns.ints()?.into_iter(),
-    ];
-    let shapes = columns.texts()?;
-    let mut frequent = Frequent {
-        texts: repeat(TEXTS.len(), || columns.texts())?,
-        ints: repeat(INTS.len(), || columns.ints())?,
-        doubles: repeat(DOUBLES.len(), || columns.doubles())?,
-    };
-    let mut keys = columns.lists()?.into_iter();
-    let mut values = columns.lists()?.into_iter();
-    let mut shared = Shared::default();
-    let mut spans = Vec::with_capacity(shapes.len());
-    for (row, shape) in shapes.into_iter().enumerate() {
-        let span = || {
-            let start = starts.next()??.cast_unsigned();
-            let count = |column: &mut std::vec::IntoIter<Option<i64>>| u32::try_from(column.next()??).ok();
-            let [attributes, events_dropped, links_dropped] = &mut dropped;
-            let message = messages.next()?;
-            let parent = parent_ids.next()?;
-            Some(Span {
-                trace_id: TraceId::from_bytes(trace_ids.next()??.data().try_into().ok()?)?,
-                span_id: SpanId::from_bytes(span_ids.next()??.data().try_into().ok()?)?,
-                parent_id: match parent {
-                    Some(id) => Some(SpanId::from_bytes(id.data().try_into().ok()?)?),
-                    None => None,
-                },
-                resource: shared.resource(&resources.next()??)?,
-                scope: shared.scope(&scopes.next()??)?,
-                name: text(&names.next()??)?,
-                kind: kind_of(kinds.next()??.data())?,
-                start,
-                end: start.wrapping_add(durations.next()??.cast_unsigned()),
-                status: match statuses.next()??.data() {
-                    b"unset" => Status::Unset,
-                    b"ok" => Status::Ok,
-                    b"error" => Status::Error(text(&message?)?),
-                    _ => return None,
-                },
-                events: match events.next()? {
-                    Some(text) => json::read_events(&parse(&text)?)?,
-                    None => Vec::new(),
-                },
-                links: match links.next()? {
-                    Some(text) => json::read_links(&parse(&text)?)?,
-                    None => Vec::new(),
-                },
-                trace_state: match trace_states.next()? {
-                    Some(state) => text(&state)?,
-                    None => String::new(),
-                },
-                flags: count(&mut flags)?,
-                dropped: Dropped {
-                    attributes: count(attributes)?,
-                    events: count(events_dropped)?,
-                    links: count(links_dropped)?,
-                },
-                attributes: frequent.attributes(row, shape?.data(), keys.next()?, values.next()?)?,
-            })
-        };
-        spans.push(span().ok_or_else(|| ParquetError::General(format!("row {row} is no span")))?);
-    }
-    Ok(spans)
-}
+    use super::*;
+    use crate::fixtures::any_spans;
+    use crate::query::{Condition, Query};
+    use crate::store::durable::segment::tokens::of_query;
 
-fn repeat<T>(count: usize, mut read: impl FnMut() -> Result<T>) -> Result<Vec<T>> {
-    (0..count).map(|_| read()).collect()
-}
-
-fn text(bytes: &ByteArray) -> Option<String> {
-    bytes.as_utf8().ok().map(str::to_owned)
-}
-
-fn parse(text: &ByteArray) -> Option<serde_json::Value> {
-    json::parse(text.data())
-}
-
-/// The columns of frequent attributes.
-struct Frequent {
-    texts: Vec<Vec<Option<ByteArray>>>,
-    ints: Vec<Vec<Option<i64>>>,
-    doubles: Vec<Vec<Option<f64>>>,
-}
-
-impl Frequent {
-    fn attributes(
-        &mut self,
-        row: usize,
-        shape: &[u8],
-        keys: Vec<Option<ByteArray>>,
-        values: Vec<Option<ByteArray>>,
-    ) -> Option<Vec<Attribute>> {
-        let mut others = keys.into_iter().zip(values);
-        let mut attributes = Vec::with_capacity(shape.len());
-        for place in shape {
-            attributes.push(match place.checked_sub(IN_MAP) {
-                Some(tag) => {
-                    let (key, value) = others.next()?;
-                    let value = match &value {
-                        Some(value) => Some(value.as_utf8().ok()?),
-                        None => None,
-                    };
-                    Attribute {
-                        key: text(&key?)?,
-                        value: from_map(tag, value)?,
-                    }
-                }
-                None => self.frequent(row, usize::from(*place))?,
-            });
+    proptest! {
+        #[test]
+        fn a_span_says_everything_that_a_search_which_it_matches_asks_for(spans in any_spans()) {
+            for span in &spans {
+                // what it has in common with another one is there already
+                let other = Span { attributes: Vec::new(), ..span.clone() };
+                let mut rows = Rows::default();
+                rows.push(span.trace_id, &[Packed::from(&other)]);
+                rows.push(span.trace_id, &[Packed::from(span)]);
+                let said = span.attributes.iter().chain(&span.resource.attributes);
+                let conditions = said.map(|attribute| Condition::equals(&*attribute.key, tags::text(&attribute.value)));
+                let query = Query {
+                    service: Some(span.service().to_owned()),
+                    operation: Some(span.name.clone()),
+                    kind: Some(span.kind),
+                    status: Some(Outcome::of(&span.status)),
+                    conditions: conditions.collect(),
+                    ..Query::default()
+                };
+                prop_assert!(query.matches(span));
+                prop_assert!(of_query(&query).into_iter().all(|token| rows.tokens.have(token)));
+            }
         }
-        Some(attributes)
     }
-
-    fn frequent(&self, row: usize, place: usize) -> Option<Attribute> {
-        let (key, value) = if let Some(key) = TEXTS.get(place) {
-            (
-                key,
-                Value::String(text(self.texts.get(place)?.get(row)?.as_ref()?)?),
-            )
-        } else if let Some(key) = INTS.get(place - TEXTS.len()) {
-            let column = self.ints.get(place - TEXTS.len())?;
-            (key, Value::Int((*column.get(row)?)?))
-        } else {
-            let place = place - TEXTS.len() - INTS.len();
-            let column = self.doubles.get(place)?;
-            (DOUBLES.get(place)?, Value::Double((*column.get(row)?)?))
-        };
-        Some(Attribute {
-            key: (*key).to_owned(),
-            value,
-        })
-    }
-}
-
-/// Resources and scopes that many rows have in common, read once.
-#[derive(Default)]
-struct Shared {
-    resources: HashMap<Vec<u8>, Arc<Resource>>,
-    scopes: HashMap<Vec<u8>, Arc<Scope>>,
-}
-
-impl Shared {
-    fn resource(&mut self, text: &ByteArray) -> Option<Arc<Resource>> {
-        if let Some(known) = self.resources.get(text.data()) {
-            return Some(Arc::clone(known));
-        }
-        let attributes = json::read_attributes(&parse(text)?)?;
-        let resource = Arc::new(Resource { attributes });
-        self.resources.insert(text.data().to_vec(), Arc::clone(&resource));
-        Some(resource)
-    }
-
-    fn scope(&mut self, text: &ByteArray) -> Option<Arc<Scope>> {
-        if let Some(known) = self.scopes.get(text.data()) {
-            return Some(Arc::clone(known));
-        }
-        let scope = Arc::new(json::read_scope(&parse(text)?)?);
-        self.scopes.insert(text.data().to_vec(), Arc::clone(&scope));
-        Some(scope)
-    }
-}
-
-fn kind_name(kind: Kind) -> &'static str {
-    crate::tags::kind_name(kind).unwrap_or("unspecified")
-}
-
-fn kind_of(name: &[u8]) -> Option<Kind> {
-    let kinds = [
-        Kind::Unspecified,
-        Kind::Internal,
-        Kind::Server,
-        Kind::Client,
-        Kind::Producer,
-        Kind::Consumer,
-    ];
-    kinds.into_iter().find(|kind| kind_name(*kind).as_bytes() == name)
 }

@@ -4,12 +4,17 @@
 //! which order they stood in the span and of which types they were, so that a span comes back exactly as it was sent;
 //! other readers need not look at it. `resource`, `scope`, `events`, `links` and nested values are written as OTLP's
 //! JSON has them.
+//!
+//! A trace's rows are one run, by start. `parent_row` is the row of a span's parent in that run, counted from its own: -1 is
+//! the row above. `other_parent_id` is the parent's id where it has no row there. A root has neither. An id of eight random
+//! bytes that stands in the file already would be the largest part of what a span takes.
 
 /// The columns, as Parquet's message type. `{}` stands for [`TEXTS`], [`INTS`] and [`DOUBLES`].
 const FIELDS: &str = "message span {
   required fixed_len_byte_array(16) trace_id;
   required fixed_len_byte_array(8) span_id;
-  optional fixed_len_byte_array(8) parent_id;
+  optional int64 parent_row;
+  optional fixed_len_byte_array(8) other_parent_id;
   required binary service (STRING);
   required binary name (STRING);
   required binary kind (STRING);
@@ -34,6 +39,16 @@ const FIELDS: &str = "message span {
     }
   }
 }";
+
+/// In a shape: the attribute stands in the map, and its type is the number above this one. Smaller numbers are those
+/// of the columns of frequent attributes, in the order of [`TEXTS`], [`INTS`] and [`DOUBLES`].
+pub(super) const IN_MAP: u8 = 128;
+/// The type of a text there.
+pub(super) const TEXT_IN_MAP: u8 = 1;
+/// The column that says where parents stand.
+pub(super) const PARENT_ROW: &str = "parent_row";
+/// The kind of a span that does not say it.
+pub(super) const UNSPECIFIED: &str = "unspecified";
 
 /// Attributes with a column of their own where they are text.
 pub(crate) const TEXTS: [&str; 28] = [
@@ -66,6 +81,9 @@ pub(crate) const TEXTS: [&str; 28] = [
     "meshtrace.link.reason",
     "meshtrace.provisional_trace_id",
 ];
+
+/// Those of them of which most values are different.
+pub(super) const DIFFERENT: [&str; 4] = ["url.full", "url.path", "url.query", "db.query.text"];
 
 /// Attributes with a column of their own where they are whole numbers.
 pub(crate) const INTS: [&str; 5] = [

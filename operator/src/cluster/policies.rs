@@ -1,7 +1,6 @@
-//! Writing the statuses of policies, where they are not what they have to be.
-//!
-//! Every replica does the same: all of them say the same of the same cluster, and whoever is later finds nothing to do.
+//! Watching policies, and writing their statuses where they are not what they have to be.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -10,10 +9,11 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, Resource};
 use serde_json::json;
 
-use super::known::Known;
-use super::precedence::Policy;
-use super::spec::{TracePolicy, TracePolicyStatus};
-use super::status::statuses;
+use super::follow::{self, Change, name};
+use crate::policy::known::Known;
+use crate::policy::precedence::Policy;
+use crate::policy::spec::{TracePolicy, TracePolicyStatus};
+use crate::policy::status::statuses;
 
 /// The least time between two rounds: pods come and go, and each would change a number.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -21,17 +21,33 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// Who writes, as the API server keeps it.
 const MANAGER: &str = "meshtrace-operator";
 
-/// Keeps statuses up to date for as long as it is polled.
-pub async fn keep(client: Client, known: &Known) {
+/// Keeps `known` policies up to date for as long as it is polled.
+pub async fn follow(client: Client, known: Arc<Known>) {
+    let api = Api::<TracePolicy>::all(client);
+    follow::follow("TracePolicies", api, |change| match change {
+        Change::Is(policy) => known.policy(name(&policy), Some(Policy::read(&policy))),
+        Change::Gone(name) => known.policy(name, None),
+        Change::Only(there) => known.only_policies(&there),
+    })
+    .await;
+}
+
+/// Keeps statuses as they have to be, for as long as it is polled.
+pub async fn report(client: &Client, known: &Known) {
     let mut changes = known.changes();
-    while changes.changed().await.is_ok() {
-        let stale = stale(known);
-        for (policy, status) in stale {
-            if let Err(error) = write(&client, &policy, &status).await {
-                tracing::warn!(%error, policy = policy.title(), "the status of a policy could not be written");
+    loop {
+        changes.mark_unchanged();
+        let mut all_are_written = true;
+        for (policy, status) in stale(known) {
+            if let Err(error) = write(client, &policy, &status).await {
+                all_are_written = false;
+                tracing::warn!(%error, policy = policy.title(), "its status could not be written; trying again");
             }
         }
         tokio::time::sleep(PAUSE).await;
+        if all_are_written && changes.changed().await.is_err() {
+            return;
+        }
     }
 }
 
