@@ -195,13 +195,30 @@ pub enum Command {
         #[command(flatten)]
         place: Place,
     },
-    /// Write one trace as a file to standard output
+    /// Write one trace, or the features of many, as a file to standard output
+    #[command(after_long_help = EXPORT)]
     Export {
-        /// Its id, or the beginning of it
-        id: String,
+        /// The trace's id, or the beginning of it
+        #[arg(required_unless_present = "features")]
+        id: Option<String>,
         /// What kind of file
         #[arg(long, value_enum, default_value_t = FileFormat::Otlp)]
         format: FileFormat,
+        /// Not one trace, but a table with a row for each trace of a search: its spans by operation, depth, errors and more
+        #[arg(long, value_enum, value_name = "FORMAT", conflicts_with_all = ["id", "format"])]
+        features: Option<TableFormat>,
+        /// Only traces with a span of this service
+        #[arg(long, short, requires = "features")]
+        service: Option<String>,
+        /// ... that says this: KEY=VALUE, KEY>NUMBER, KEY; repeat for more
+        #[arg(long = "where", value_name = "CONDITION", requires = "features")]
+        conditions: Vec<String>,
+        /// ... that is not older than this, such as 15m
+        #[arg(long, value_name = "DURATION", requires = "features")]
+        since: Option<String>,
+        /// At most so many traces [default: 1000]
+        #[arg(long, short = 'n', requires = "features")]
+        limit: Option<usize>,
         /// Which collector to ask
         #[command(flatten)]
         place: Place,
@@ -370,6 +387,28 @@ impl FileFormat {
     }
 }
 
+/// What kind of file a table is written as.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum TableFormat {
+    /// A column for every operation
+    Csv,
+    /// A list of operations in each row
+    Parquet,
+    /// What the collector says
+    Json,
+}
+
+impl TableFormat {
+    /// As the collector has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Parquet => "parquet",
+            Self::Json => "json",
+        }
+    }
+}
+
 /// Which manifests.
 #[derive(Args, Debug)]
 pub struct Manifests {
@@ -470,6 +509,11 @@ same address. Needs kubectl, and the right to port-forward in meshtrace's namesp
 Examples:
   meshtrace dashboard
   meshtrace dashboard --open --context production";
+
+const EXPORT: &str = "\
+Examples:
+  meshtrace export 4bab35 --format html > trace.html
+  meshtrace export --features parquet --service edge --since 1h > features.parquet";
 
 const TAIL: &str = "\
 Examples:

@@ -13,7 +13,7 @@ use cli::cluster::kubectl::{Kubectl, Target};
 use cli::cluster::{check, dashboard, forward, why};
 use cli::manifest::{self, Way};
 use cli::progress::Progress;
-use cli::query::{self, Api, Format, Question, Search, View};
+use cli::query::{self, Api, FeatureSearch, Format, Question, Search, View};
 use cli::style::Style;
 use cli::up;
 use inject::decide::Site;
@@ -23,6 +23,8 @@ use tokio::runtime::Runtime;
 const USUAL_WIDTH: usize = 120;
 /// The exit code of what was stopped by a signal, as shells have it.
 const INTERRUPTED: u8 = 130;
+/// Traces of which features are asked for at most, unless it is said: as many as the collector reads at once.
+const FEATURES: usize = 1000;
 
 fn main() -> ExitCode {
     match Cli::parse().command {
@@ -242,9 +244,47 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
             runtime.block_on(follow)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Export { id, format, place } => {
-            let asked = reach(&place, async |api| query::export(&api, &id, format.name()).await);
-            write(&runtime.block_on(asked)?)
+        Command::Export {
+            features: Some(features),
+            service,
+            conditions,
+            since,
+            limit,
+            place,
+            ..
+        } => {
+            let search = FeatureSearch {
+                service: service.as_deref(),
+                conditions: &conditions,
+                since: since.as_deref(),
+                limit: limit.unwrap_or(FEATURES),
+            };
+            let progress = Progress::new();
+            progress.say("reading traces …");
+            let asked = reach(&place, async |api| {
+                query::features(&api, &search, features.name(), |bytes| {
+                    progress.say(format_args!("reading traces … {bytes} bytes"));
+                })
+                .await
+            });
+            let table = runtime.block_on(asked);
+            drop(progress);
+            write(&table?)
+        }
+        Command::Export {
+            id, format, place, ..
+        } => {
+            let id = id.unwrap_or_default();
+            let progress = Progress::new();
+            let asked = reach(&place, async |api| {
+                query::export(&api, &id, format.name(), |bytes| {
+                    progress.say(format_args!("reading the trace … {bytes} bytes"));
+                })
+                .await
+            });
+            let file = runtime.block_on(asked);
+            drop(progress);
+            write(&file?)
         }
         Command::Import { files, json, place } => {
             let work = reach(&place, async |api| import(&api, &files, json).await);

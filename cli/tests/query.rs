@@ -102,6 +102,7 @@ fn own_answer(target: &str) -> (u16, &'static str) {
             r#"{"traces": [{"traceId": "7d4cbb2bfa0e6b8ecae4a3ba5e9b9a01"}]}"#,
         ),
         "/traces" => (200, r#"{"traces": []}"#),
+        "/analysis/features" => (200, "a table"),
         "/import" => (
             200,
             r#"{"stored": 4, "repeated": 1, "refused": [{"name": "time", "count": 2}]}"#,
@@ -340,6 +341,31 @@ fn traces_go_out_and_come_in_as_files() {
         questions.recv().unwrap(),
         format!("/api/meshtrace/v1/traces/{ID}/export?format=html")
     );
+    let arguments = [
+        "export",
+        "--features",
+        "parquet",
+        "--service",
+        "edge",
+        "--where",
+        "a>1",
+        "--since",
+        "1h",
+        "-n",
+        "7",
+    ];
+    let (place, questions) = collector();
+    let output = meshtrace(&arguments, &place);
+    assert_eq!(output.stdout, b"a table");
+    // progress is for a terminal
+    assert_eq!(output.stderr, b"");
+    assert_eq!(
+        questions.recv().unwrap(),
+        "/api/meshtrace/v1/analysis/features?format=parquet"
+    );
+    // one trace, or many
+    let both = meshtrace(&["export", "7d4c", "--features", "csv"], &place);
+    assert_eq!(both.status.code(), Some(2));
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/trace.json");
     let said = printed(&["import", file]);
     assert!(

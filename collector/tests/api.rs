@@ -12,6 +12,7 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value as ProtoValue;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status, span as proto};
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use serde_json::{Value, json};
 
 /// A collector whose answers are checked against the document.
@@ -844,6 +845,15 @@ async fn searches_are_analysed_compared_and_counted() {
         String::from_utf8(answer.body.to_vec()).unwrap().lines().count(),
         3
     );
+
+    let url = format!(
+        "http://{}/api/meshtrace/v1/analysis/features?format=parquet",
+        api.collector.at.query
+    );
+    let answer = send(Request::post(url).body(Body::from("{}")).unwrap()).await;
+    assert_eq!(answer.content_type(), "application/vnd.apache.parquet");
+    let table = SerializedFileReader::new(answer.body).unwrap();
+    assert_eq!(table.metadata().file_metadata().num_rows(), 2);
 
     for (body, status, places) in [
         (json!({"a": {}, "b": {}}), StatusCode::BAD_REQUEST, vec!["a"]),

@@ -4,14 +4,18 @@
 
 mod common;
 
-use common::{Running, python, start};
+use common::peers::{self, Packages};
+use common::{Running, start};
 use serde_json::json;
 
-const PACKAGES: [&str; 3] = [
-    "opentelemetry-sdk==1.45.2",
-    "opentelemetry-exporter-otlp-proto-grpc==1.45.2",
-    "opentelemetry-exporter-otlp-proto-http==1.45.2",
-];
+const SDK: Packages = (
+    &[
+        "opentelemetry-sdk==1.45.2",
+        "opentelemetry-exporter-otlp-proto-grpc==1.45.2",
+        "opentelemetry-exporter-otlp-proto-http==1.45.2",
+    ],
+    "opentelemetry-python",
+);
 
 async fn send(collector: &Running, protocol: &'static str, compression: &'static str) {
     let endpoint = match protocol {
@@ -19,7 +23,7 @@ async fn send(collector: &Running, protocol: &'static str, compression: &'static
         _ => format!("http://{}/v1/traces", collector.at.http),
     };
     let arguments = vec![protocol.to_owned(), endpoint, compression.to_owned()];
-    python::script((&PACKAGES, "opentelemetry-python"), "python_sdk.py", arguments).await;
+    peers::python(SDK, "python_sdk.py", arguments).await;
 }
 
 async fn a_trace_of_the_sdk_arrives_whole(protocol: &'static str, compression: &'static str) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use collector::ingest::REQUEST_BYTES;
-use common::{Answer, Away, get, gzip, python, start, start_with};
+use common::{Answer, Away, get, gzip, peers, start, start_with};
 use serde_json::{Value, json};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -158,9 +158,9 @@ async fn a_store_that_is_away_asks_the_sender_to_come_again() {
 
 async fn a_call_by_py_zipkin_arrives_whole(encoding: &str, protocol: &str) {
     let collector = start().await;
-    let packages = &["py_zipkin[protobuf]==1.2.8"];
+    let packages: peers::Packages = (&["py_zipkin[protobuf]==1.2.8"], "py-zipkin");
     let arguments = vec![collector.at.zipkin.port().to_string(), encoding.to_owned()];
-    python::script((packages, "py-zipkin"), "py_zipkin.py", arguments).await;
+    peers::python(packages, "py_zipkin.py", arguments).await;
     let found = collector
         .get("/api/meshtrace/v1/traces?service=zipkin-shop&where=shop.items%3D3")
         .await

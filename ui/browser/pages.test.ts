@@ -65,6 +65,7 @@ const pages: [string, () => string, (page: Page) => Promise<unknown>][] = [
     () => '/map?focus=cashier',
     (page) => page.getByRole('complementary', { name: 'cashier' }).waitFor(),
   ],
+  ['tail', () => '/tail?service=cashier', (page) => page.getByText('Waiting for spans').waitFor()],
   ['mesh', () => '/mesh?workload=cashier', (page) => page.getByText('What to do').waitFor()],
   [
     'compare',

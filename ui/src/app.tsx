@@ -7,6 +7,7 @@ import { MapPage } from './pages/map/page.tsx';
 import { MeshPage } from './pages/mesh/page.tsx';
 import { OverviewPage } from './pages/overview/page.tsx';
 import { SearchPage } from './pages/search/page.tsx';
+import { TailPage } from './pages/tail/page.tsx';
 import { TracePage } from './pages/trace/page.tsx';
 import { Link } from './url/link.tsx';
 import { usePlace } from './url/location.ts';
@@ -29,6 +30,8 @@ function page(path: string): ReactNode {
       return <SearchPage />;
     case 'trace':
       return <TracePage key={second} id={decodeURIComponent(second)} />;
+    case 'tail':
+      return <TailPage />;
     case 'map':
       return <MapPage />;
     case 'mesh':

@@ -269,34 +269,40 @@ impl Api {
 
     /// The collector's own answer to a question in its own words.
     pub(super) async fn own(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Value, Error> {
-        let response = self.fetch(path, parameters).await?;
+        let response = self.fetch(path, parameters, |_| {}).await?;
         self.json(&response)
     }
 
-    /// The same as it came.
+    /// The same as it came. `far` is told how many bytes have come.
     pub(super) async fn fetch(
         &self,
         path: &str,
         parameters: &[(&str, &str)],
+        far: impl FnMut(usize),
     ) -> Result<http::Response, Error> {
         let (name, target) = (self.name(), self.target(path, parameters));
-        let response = http::get_from((self.host.as_str(), self.port), &name, &target).await;
+        let response = http::read_from((self.host.as_str(), self.port), &name, &target, far).await;
         let response = response.map_err(|source| self.silent(source))?;
         self.accepted(response)
     }
 
     /// Sends a file.
     pub(super) async fn send(&self, path: &str, file: Vec<u8>) -> Result<Value, Error> {
-        let target = self.target(path, &[]);
-        let response = http::post_to(
-            (self.host.as_str(), self.port),
-            &self.name(),
-            &target,
-            file.into(),
-        )
-        .await;
-        let response = self.accepted(response.map_err(|source| self.silent(source))?)?;
+        let response = self.post(path, &[], file, |_| {}).await?;
         self.json(&response)
+    }
+
+    /// What is answered to a body, as it comes. `far` is told how many bytes have.
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        parameters: &[(&str, &str)],
+        body: Vec<u8>,
+        far: impl FnMut(usize),
+    ) -> Result<http::Response, Error> {
+        let (name, target) = (self.name(), self.target(path, parameters));
+        let response = http::post_to((self.host.as_str(), self.port), &name, &target, body.into(), far).await;
+        self.accepted(response.map_err(|source| self.silent(source))?)
     }
 
     /// Follows an answer that does not end, line by line.

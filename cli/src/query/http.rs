@@ -61,8 +61,21 @@ pub async fn get(address: SocketAddr, target: &str) -> Result<Response, Error> {
 /// # Errors
 /// As [`get`].
 pub async fn get_from(address: impl ToSocketAddrs, host: &str, target: &str) -> Result<Response, Error> {
+    read_from(address, host, target, |_| {}).await
+}
+
+/// As [`get_from`]; `far` is told how many bytes of the body have come.
+///
+/// # Errors
+/// As [`get`].
+pub async fn read_from(
+    address: impl ToSocketAddrs,
+    host: &str,
+    target: &str,
+    far: impl FnMut(usize),
+) -> Result<Response, Error> {
     let request = request(Method::GET, host, target, Bytes::new())?;
-    timeout(PATIENCE, exchange(address, request))
+    timeout(PATIENCE, exchange(address, request, far))
         .await
         .unwrap_or(Err(Error::Slow))
 }
@@ -80,12 +93,12 @@ pub async fn get_traced(
     let mut request = request(Method::GET, host, target, Bytes::new())?;
     let value = HeaderValue::from_str(traceparent).map_err(hyper::http::Error::from)?;
     request.headers_mut().insert("traceparent", value);
-    timeout(PATIENCE, exchange(address, request))
+    timeout(PATIENCE, exchange(address, request, |_| {}))
         .await
         .unwrap_or(Err(Error::Slow))
 }
 
-/// Sends `body` to `target`, and reads the answer.
+/// Sends `body` to `target`, and reads the answer; `far` is told how many bytes of it have come.
 ///
 /// # Errors
 /// As [`get`].
@@ -94,9 +107,10 @@ pub async fn post_to(
     host: &str,
     target: &str,
     body: Bytes,
+    far: impl FnMut(usize),
 ) -> Result<Response, Error> {
     let request = request(Method::POST, host, target, body)?;
-    timeout(PATIENCE, exchange(address, request))
+    timeout(PATIENCE, exchange(address, request, far))
         .await
         .unwrap_or(Err(Error::Slow))
 }
@@ -118,7 +132,7 @@ pub async fn follow(
         let status = response.status().as_u16();
         let mut body = response.into_body();
         if status != 200 {
-            return Ok(Some(whole(status, body).await?));
+            return Ok(Some(whole(status, body, |_| {}).await?));
         }
         let mut rest = Vec::new();
         while let Some(frame) = body.frame().await {
@@ -170,9 +184,13 @@ async fn open(
     Ok((response, connection))
 }
 
-async fn exchange(address: impl ToSocketAddrs, request: Request<Full<Bytes>>) -> Result<Response, Error> {
+async fn exchange(
+    address: impl ToSocketAddrs,
+    request: Request<Full<Bytes>>,
+    far: impl FnMut(usize),
+) -> Result<Response, Error> {
     let (response, connection) = open(address, request).await?;
-    let answer = whole(response.status().as_u16(), response.into_body());
+    let answer = whole(response.status().as_u16(), response.into_body(), far);
     tokio::pin!(answer);
     tokio::select! {
         answer = &mut answer => answer,
@@ -180,8 +198,14 @@ async fn exchange(address: impl ToSocketAddrs, request: Request<Full<Bytes>>) ->
     }
 }
 
-async fn whole(status: u16, body: Incoming) -> Result<Response, Error> {
-    let body = Limited::new(body, LARGEST).collect().await.map_err(Error::Body)?;
+async fn whole(status: u16, body: Incoming, mut far: impl FnMut(usize)) -> Result<Response, Error> {
+    let mut come = 0;
+    let body = Limited::new(body, LARGEST).map_frame(|frame| {
+        come += frame.data_ref().map_or(0, Bytes::len);
+        far(come);
+        frame
+    });
+    let body = body.collect().await.map_err(Error::Body)?;
     Ok(Response {
         status,
         body: body.to_bytes(),

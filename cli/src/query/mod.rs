@@ -20,8 +20,9 @@ pub use waterfall::View;
 
 use std::ops::ControlFlow;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::style::{Look, Style};
 
@@ -142,16 +143,49 @@ pub async fn now(
     }
 }
 
-/// A trace as a file, by its id or the beginning of it.
+/// A trace as a file, by its id or the beginning of it. `far` is told how many bytes have come.
 ///
 /// # Errors
 /// The collector does not answer, or has no such trace, or several.
-pub async fn export(api: &Api, id: &str, format: &str) -> Result<Vec<u8>, Error> {
+pub async fn export(api: &Api, id: &str, format: &str, far: impl FnMut(usize)) -> Result<Vec<u8>, Error> {
     let id = api.find(&id.to_ascii_lowercase()).await?;
     let file = api
-        .fetch(&format!("/traces/{id}/export"), &[("format", format)])
+        .fetch(&format!("/traces/{id}/export"), &[("format", format)], far)
         .await?;
     Ok(file.body.to_vec())
+}
+
+/// Of which traces the features are wanted, as the collector is asked.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct FeatureSearch<'a> {
+    /// Only those with a span of this service,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<&'a str>,
+    /// that says this, as people write it,
+    #[serde(rename = "where")]
+    pub conditions: &'a [String],
+    /// and is not older than this.
+    #[serde(rename = "lookback", skip_serializing_if = "Option::is_none")]
+    pub since: Option<&'a str>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// What traces are in numbers, a row for each, as a file. `far` is told how many bytes have come.
+///
+/// # Errors
+/// The collector does not answer, or refuses.
+pub async fn features(
+    api: &Api,
+    search: &FeatureSearch<'_>,
+    format: &str,
+    far: impl FnMut(usize),
+) -> Result<Vec<u8>, Error> {
+    let body = json!(search).to_string().into_bytes();
+    let table = api
+        .post("/analysis/features", &[("format", format)], body, far)
+        .await?;
+    Ok(table.body.to_vec())
 }
 
 /// Hands a file of traces to the collector, and says what became of it.

@@ -3,8 +3,8 @@
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
 pub(crate) mod document;
+pub(crate) mod peers;
 pub(crate) mod program;
-pub(crate) mod python;
 
 use std::io::Write;
 use std::net::SocketAddr;

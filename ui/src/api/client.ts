@@ -35,6 +35,26 @@ export async function post<Body>(path: string, body: unknown, signal?: AbortSign
   });
 }
 
+/** The lines of an answer that does not end, as they come; `begun` is told that they will. Returns when the collector ends it. */
+export async function follow(
+  path: string,
+  params: URLSearchParams,
+  take: (line: string) => void,
+  begun: () => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const response = await fetch(`${root}${path}?${params.toString()}`, { signal });
+  if (!response.ok) throw new Refused(response.status, await problems(response));
+  begun();
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
+  for (let part = await reader?.read(); part?.done === false; part = await reader?.read()) {
+    const lines = (rest + part.value).split('\n');
+    rest = lines.pop() ?? '';
+    lines.forEach(take);
+  }
+}
+
 async function ask<Body>(path: string, init: RequestInit): Promise<Body> {
   const response = await fetch(root + path, init);
   if (!response.ok) throw new Refused(response.status, await problems(response));

@@ -1368,7 +1368,7 @@ export interface operations {
     features: {
         parameters: {
             query?: {
-                format?: "json" | "csv";
+                format?: "json" | "csv" | "parquet";
             };
             header?: never;
             path?: never;
@@ -1390,6 +1390,7 @@ export interface operations {
                         traces: components["schemas"]["Features"][];
                     };
                     "text/csv": string;
+                    "application/vnd.apache.parquet": string;
                 };
             };
             400: components["responses"]["BadRequest"];

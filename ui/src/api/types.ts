@@ -24,6 +24,7 @@ export type Service = Schemas['Service'];
 export type Span = Schemas['Span'];
 export type Stats = Schemas['Stats'];
 export type Summary = Schemas['Summary'];
+export type TailSpan = Schemas['TailSpan'];
 export type Trace = Schemas['Trace'];
 export type Workload = Schemas['Workload'];
 

@@ -9,6 +9,7 @@ import { ThemeSwitch } from './theme-switch.tsx';
 const places = [
   ['/', 'Overview'],
   ['/search', 'Search'],
+  ['/tail', 'Tail'],
   ['/map', 'Map'],
   ['/mesh', 'Mesh'],
   ['/compare', 'Compare'],

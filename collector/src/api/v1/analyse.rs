@@ -1,6 +1,6 @@
 //! Answering what traces say together. Reading many traces takes a while, and is done where that holds nobody up.
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -15,6 +15,7 @@ use crate::analysis::compare::{Group, compare};
 use crate::analysis::features::{csv, features};
 use crate::analysis::reading::Reading;
 use crate::analysis::spent::TimeSpent;
+use crate::files::parquet;
 use crate::sources::Sources;
 use crate::store::{Store, Trace};
 use crate::time;
@@ -26,7 +27,14 @@ const TRACES: (u64, usize) = (100, 1000);
 enum Table {
     Json,
     Csv,
+    Parquet,
 }
+
+const TABLES: [(&str, Table); 3] = [
+    ("json", Table::Json),
+    ("csv", Table::Csv),
+    ("parquet", Table::Parquet),
+];
 
 pub(super) async fn time(State(Sources { store, .. }): Shared, body: Bytes) -> Answer {
     let traces = found(&*store, &Search::from_body(&body)?).await?;
@@ -62,7 +70,7 @@ pub(super) async fn features_of(
     body: Bytes,
 ) -> Answer {
     let mut asked = Asked::new(query.as_deref());
-    let format = asked.choice("format", &[("json", Table::Json), ("csv", Table::Csv)]);
+    let format = asked.choice("format", &TABLES);
     let search = asked.finish(Search::from_body(&body))?;
     let traces = found(&*store, &search).await?;
     aside(move || {
@@ -72,17 +80,26 @@ pub(super) async fn features_of(
             .collect();
         match format.unwrap_or(Table::Json) {
             Table::Json => answer(&analysis::features(&rows)),
-            Table::Csv => {
-                let name = "attachment; filename=\"meshtrace-features.csv\"";
-                let head = [
-                    (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
-                    (header::CONTENT_DISPOSITION, name),
-                ];
-                (head, csv(&rows)).into_response()
-            }
+            Table::Csv => file("csv", "text/csv; charset=utf-8", csv(&rows)),
+            Table::Parquet => match parquet::features(&rows) {
+                Ok(table) => file("parquet", "application/vnd.apache.parquet", table),
+                Err(error) => {
+                    Refused::new(StatusCode::INTERNAL_SERVER_ERROR, Problem::new(error.to_string()))
+                        .into_response()
+                }
+            },
         }
     })
     .await
+}
+
+fn file(ending: &str, media_type: &'static str, body: impl Into<Body>) -> Response {
+    let name = format!("attachment; filename=\"meshtrace-features.{ending}\"");
+    let head = [
+        (header::CONTENT_TYPE, media_type.to_owned()),
+        (header::CONTENT_DISPOSITION, name),
+    ];
+    (head, body.into()).into_response()
 }
 
 async fn aside(work: impl FnOnce() -> Response + Send + 'static) -> Answer {

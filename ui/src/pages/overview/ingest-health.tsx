@@ -3,14 +3,26 @@ import type { ReactNode } from 'react';
 import type { Counted, Ingest } from '../../api/types.ts';
 import { Badge } from '../../design/badge.tsx';
 import { bytes, count } from '../../format/number.ts';
+import { Link } from '../../url/link.tsx';
 
-/** What came in, what was lost and why, and how much is kept. Since the collector started. */
-export function IngestHealth({ ingest }: { ingest: Ingest }) {
+interface Props {
+  ingest: Ingest;
+  /** What sidecars say that they lost, in the window; undefined where none has said anything. */
+  lost: readonly Counted[] | undefined;
+}
+
+/** What came in, what was lost and why, and how much is kept. Since the collector started, but for what sidecars lost. */
+export function IngestHealth({ ingest, lost }: Props) {
   const { received, refused, failedRequests, stored, repeated, dropped, store, aggregates } = ingest;
   return (
     <section className="panel" aria-labelledby="ingest">
       <h2 id="ingest">Ingest</h2>
       <dl className="pairs ingest">
+        {lost && (
+          <Line name="Lost before">
+            <Reasons counted={lost} none="no span, say the sidecars" /> <Link href="/mesh">by workload</Link>
+          </Line>
+        )}
         <Line name="Received">
           {received.length === 0
             ? 'nothing yet'

@@ -3,7 +3,7 @@ import './overview.css';
 import { useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
 
-import { overview } from '../../api/queries.ts';
+import { mesh, overview } from '../../api/queries.ts';
 import type { Overview } from '../../api/types.ts';
 import { Answer } from '../../design/answer.tsx';
 import { Empty } from '../../design/empty.tsx';
@@ -13,6 +13,7 @@ import { useWindow, WindowChoice } from '../../design/window-choice.tsx';
 import { Link } from '../../url/link.tsx';
 import { Changes } from './changes.tsx';
 import { IngestHealth } from './ingest-health.tsx';
+import { lost } from './lost.ts';
 import { OperationList } from './operation-list.tsx';
 import { ServiceTable } from './service-table.tsx';
 
@@ -29,6 +30,7 @@ export function OverviewPage() {
 
 function Everything({ overview: { services, changes, ingest } }: { overview: Overview }) {
   const colours = useMemo(() => hues(services.map(({ name }) => name)), [services]);
+  const workloads = useQuery(mesh(useWindow())).data?.workloads ?? [];
   return (
     <>
       {services.length === 0 ? <NoServices /> : <ServiceTable services={services} colours={colours} />}
@@ -36,7 +38,7 @@ function Everything({ overview: { services, changes, ingest } }: { overview: Ove
         <OperationList order="errors" title="Failing operations" colours={colours} />
         <OperationList order="p95" title="Slowest operations" colours={colours} />
         <Changes changes={changes} colours={colours} />
-        <IngestHealth ingest={ingest} />
+        <IngestHealth ingest={ingest} lost={lost(workloads)} />
       </div>
     </>
   );
