@@ -162,11 +162,22 @@ impl Mesh {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Answer {
-        let mut asked = send(self.address(service), method, target, headers, body).unwrap();
+        self.answer(self.address(service), method, target, headers, body)
+    }
+
+    fn answer(
+        &self,
+        to: SocketAddr,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        let mut asked = send(to, method, target, headers, body).unwrap();
         // the connection is still open when everybody is asked who holds the request
         read(&mut asked, PATIENCE).unwrap_or_else(|error| {
             let busy = busy::told(&self.processes());
-            panic!("{method} {target}: {error}; the mesh is busy with:\n{busy}")
+            panic!("{to} {method} {target}: {error}; the mesh is busy with:\n{busy}")
         })
     }
 
@@ -206,7 +217,7 @@ impl Mesh {
 
     /// What the collector's query API answers, as it is.
     pub fn collector(&self, target: &str) -> String {
-        let answer = ask(self.collector, "GET", target, &[], b"");
+        let answer = self.answer(self.collector, "GET", target, &[], b"");
         assert_eq!(answer.status, 200, "{target}: {}", answer.body);
         answer.body
     }

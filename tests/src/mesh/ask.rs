@@ -58,7 +58,9 @@ pub(super) fn send(
 pub(super) fn read(asked: &mut TcpStream, patience: Duration) -> io::Result<Answer> {
     asked.set_read_timeout(Some(patience))?;
     let mut answer = Vec::new();
-    asked.read_to_end(&mut answer)?;
+    asked
+        .read_to_end(&mut answer)
+        .map_err(|error| io::Error::other(format!("{error} after {} bytes", answer.len())))?;
     let answer = String::from_utf8(answer).unwrap();
     let (head, body) = answer
         .split_once("\r\n\r\n")
