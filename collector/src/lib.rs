@@ -15,6 +15,7 @@ pub mod dependencies;
 pub mod files;
 #[cfg(test)]
 mod fixtures;
+mod hash;
 pub mod ingest;
 pub mod join;
 pub mod live;

@@ -4,13 +4,13 @@
 //! under the id of the caller's, and where they meet there is an edge between two services. A caller that nobody answers
 //! has called the peer that it names; a callee whose caller never comes was called from outside.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use span::{SpanId, TraceId};
 
-use super::seen::{Seen, SeenPeer};
+use super::seen::{Group, Seen, SeenPeer};
 use super::series::Call;
+use super::waiting::Waiting;
 use crate::analysis::peer::PeerKind;
 use crate::analysis::tree::{is_inbound, is_outbound};
 
@@ -38,11 +38,11 @@ pub(super) struct Edge {
     pub(super) call: Call,
 }
 
-/// What is known of a span that others may hang below, by its trace as they say it and its id.
+/// What a span that others may hang below is known by: its trace as they say it, and its id.
 type Key = (TraceId, SpanId);
 
 #[derive(Debug)]
-enum Waiting {
+enum Half {
     /// A span that may have called.
     Caller {
         service: Arc<str>,
@@ -57,35 +57,35 @@ enum Waiting {
 /// The halves of calls.
 #[derive(Debug, Default)]
 pub(super) struct Edges {
-    waiting: HashMap<Key, Waiting>,
-    order: VecDeque<(u64, Key)>,
+    waiting: Waiting<Key, Half>,
 }
 
 impl Edges {
-    /// A span has come; `found` gets the edges that are known by it.
-    pub(super) fn add(&mut self, seen: &Seen, now: u64, found: &mut Vec<Edge>) {
+    /// Spans have come; `found` gets the edges that are known by them.
+    pub(super) fn add(&mut self, group: &Group, now: u64, found: &mut Vec<Edge>) {
         self.give_up(now, found);
-        if is_inbound(seen.kind) {
-            self.callee(seen, now, found);
+        for seen in &group.spans {
+            if is_inbound(group.kind) {
+                self.callee(&group.service, seen, now, found);
+            }
+            self.caller(&group.service, seen, is_outbound(group.kind), now, found);
         }
-        self.caller(seen, now, found);
     }
 
-    fn callee(&mut self, seen: &Seen, now: u64, found: &mut Vec<Edge>) {
-        let service = Node::Service(Arc::clone(&seen.service));
+    fn callee(&mut self, name: &Arc<str>, seen: &Seen, now: u64, found: &mut Vec<Edge>) {
+        let service = || Node::Service(Arc::clone(name));
         if let Some((broker, kind @ PeerKind::Queue)) = &seen.peer {
             let from = Node::Peer(*kind, Arc::clone(broker));
-            return found.push(edge(from, service, seen.call));
+            return found.push(edge(from, service(), seen.call));
         }
         let trace_id = seen.call.trace_id;
         // in Zipkin's traces a client and its server share an id
-        let shared =
-            Some((trace_id, seen.span_id)).filter(|key| self.is_call_of_another(*key, &seen.service));
+        let shared = Some((trace_id, seen.span_id)).filter(|key| self.is_call_of_another(*key, name));
         let Some(key) = shared.or(seen.parent_id.map(|parent| (trace_id, parent))) else {
-            return found.push(edge(Node::Outside, service, seen.call));
+            return found.push(edge(Node::Outside, service(), seen.call));
         };
         match self.waiting.get_mut(&key) {
-            Some(Waiting::Caller {
+            Some(Half::Caller {
                 service: caller,
                 call,
                 answered,
@@ -93,87 +93,86 @@ impl Edges {
                 let call = if *answered { None } else { call.as_ref() };
                 let call = call.map_or(seen.call, |(call, _)| *call);
                 *answered = true;
-                if *caller != seen.service {
-                    found.push(edge(Node::Service(Arc::clone(caller)), service, call));
+                if caller != name {
+                    found.push(edge(Node::Service(Arc::clone(caller)), service(), call));
                 }
             }
-            Some(Waiting::Callee { .. }) => {}
+            Some(Half::Callee { .. }) => {}
             None => {
-                let (service, call) = (Arc::clone(&seen.service), seen.call);
-                self.wait(key, Waiting::Callee { service, call }, now, found);
+                let (service, call) = (Arc::clone(name), seen.call);
+                self.wait(key, Half::Callee { service, call }, now, found);
             }
         }
     }
 
-    fn is_call_of_another(&self, key: Key, service: &Arc<str>) -> bool {
-        let known = self.waiting.get(&key);
-        matches!(known, Some(Waiting::Caller { service: caller, call: Some(_), .. }) if caller != service)
+    fn is_call_of_another(&mut self, key: Key, service: &Arc<str>) -> bool {
+        let known = self.waiting.get_mut(&key);
+        matches!(known, Some(Half::Caller { service: caller, call: Some(_), .. }) if caller != service)
     }
 
-    fn caller(&mut self, seen: &Seen, now: u64, found: &mut Vec<Edge>) {
+    fn caller(&mut self, service: &Arc<str>, seen: &Seen, outbound: bool, now: u64, found: &mut Vec<Edge>) {
         let key = (seen.trace_below, seen.span_id);
-        let from = || Node::Service(Arc::clone(&seen.service));
+        let from = || Node::Service(Arc::clone(service));
         let mut answered = false;
-        match self.waiting.get(&key) {
-            Some(Waiting::Callee { service, call }) => {
+        let known = self.waiting.get_mut(&key);
+        match &known {
+            Some(Half::Callee {
+                service: callee,
+                call,
+            }) => {
                 answered = true;
-                if *service != seen.service {
-                    let call = if is_outbound(seen.kind) { seen.call } else { *call };
-                    found.push(edge(from(), Node::Service(Arc::clone(service)), call));
+                if callee != service {
+                    let call = if outbound { seen.call } else { *call };
+                    found.push(edge(from(), Node::Service(Arc::clone(callee)), call));
                 }
             }
             // a repeated span, or the server that shares its client's id
-            Some(Waiting::Caller { .. }) => return,
+            Some(Half::Caller { .. }) => return,
             None => {}
         }
         if let Some((name, kind @ (PeerKind::Queue | PeerKind::Database | PeerKind::Encrypted))) = &seen.peer
-            && is_outbound(seen.kind)
+            && outbound
         {
             answered = true;
             found.push(edge(from(), Node::Peer(*kind, Arc::clone(name)), seen.call));
         }
-        let caller = Waiting::Caller {
-            service: Arc::clone(&seen.service),
-            call: is_outbound(seen.kind).then(|| (seen.call, seen.peer.clone())),
+        let caller = Half::Caller {
+            service: Arc::clone(service),
+            call: outbound.then(|| (seen.call, seen.peer.clone())),
             answered,
         };
-        self.wait(key, caller, now, found);
+        match known {
+            Some(half) => *half = caller,
+            None => self.wait(key, caller, now, found),
+        }
     }
 
-    fn wait(&mut self, key: Key, waiting: Waiting, now: u64, found: &mut Vec<Edge>) {
-        if self.waiting.insert(key, waiting).is_none() {
-            self.order.push_back((now, key));
-        }
+    fn wait(&mut self, key: Key, half: Half, now: u64, found: &mut Vec<Edge>) {
+        self.waiting.push(key, half, now);
         while self.waiting.len() > WAITING {
-            self.give_up_oldest(found);
+            found.extend(self.waiting.pop().and_then(given_up));
         }
     }
 
     /// Those that have waited long enough wait no longer.
     pub(super) fn give_up(&mut self, now: u64, found: &mut Vec<Edge>) {
         let late = now.saturating_sub(PATIENCE);
-        while self.order.front().is_some_and(|(since, _)| *since <= late) {
-            self.give_up_oldest(found);
+        while let Some(half) = self.waiting.pop_since(late) {
+            found.extend(given_up(half));
         }
     }
+}
 
-    fn give_up_oldest(&mut self, found: &mut Vec<Edge>) {
-        let Some((_, key)) = self.order.pop_front() else {
-            return;
-        };
-        match self.waiting.remove(&key) {
-            Some(Waiting::Caller {
-                service,
-                call: Some((call, Some((name, kind)))),
-                answered: false,
-            }) if name != service => {
-                found.push(edge(Node::Service(service), Node::Peer(kind, name), call));
-            }
-            Some(Waiting::Callee { service, call }) => {
-                found.push(edge(Node::Outside, Node::Service(service), call));
-            }
-            Some(Waiting::Caller { .. }) | None => {}
-        }
+/// What a half says whose other one does not come.
+fn given_up(half: Half) -> Option<Edge> {
+    match half {
+        Half::Caller {
+            service,
+            call: Some((call, Some((name, kind)))),
+            answered: false,
+        } if name != service => Some(edge(Node::Service(service), Node::Peer(kind, name), call)),
+        Half::Callee { service, call } => Some(edge(Node::Outside, Node::Service(service), call)),
+        Half::Caller { .. } => None,
     }
 }
 
@@ -200,10 +199,12 @@ mod tests {
         let (mut edges, mut names, mut found) = (Edges::default(), Names::default(), Vec::new());
         for span in spans {
             let span = Packed::from(&span);
-            edges.add(&Seen::new(&span, &span.scan(), &mut names), START, &mut found);
+            let mut group = Group::new(&span, &span.scan(), &mut names);
+            group.add(&span, &span.scan(), |name| names.get(name));
+            edges.add(&group, START, &mut found);
         }
         edges.give_up(START + PATIENCE, &mut found);
-        assert!(edges.waiting.is_empty() && edges.order.is_empty());
+        assert_eq!(edges.waiting.len(), 0);
         let name = |node: Node| match node {
             Node::Service(name) => name.to_string(),
             Node::Outside => "outside".to_owned(),

@@ -5,10 +5,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::names::OTHER;
-use super::seen::{Seen, SeenLink};
+use super::seen::{Group, SeenLink, SeenPeer};
 use super::series::{Ring, SPAN};
 use crate::analysis::link::LinkKind;
-use crate::analysis::tree::is_outbound;
 
 /// Pairs of caller and callee that are counted at once. What comes beyond is counted under `other`, by caller as long
 /// as there is room for that.
@@ -90,15 +89,17 @@ pub(super) struct LinkTable {
 }
 
 impl LinkTable {
-    pub(super) fn add(&mut self, seen: &Seen, now: u64) {
-        let Some(link) = seen.link.as_ref().filter(|_| is_outbound(seen.kind)) else {
-            return;
-        };
-        let peer = seen
-            .peer
-            .as_ref()
-            .map_or_else(|| Arc::from("unknown"), |(name, _)| Arc::clone(name));
-        let mut key = (Arc::clone(&seen.service), peer);
+    pub(super) fn add(&mut self, group: &Group, now: u64) {
+        for seen in &group.spans {
+            if let Some(link) = &seen.link {
+                self.link(&group.service, seen.peer.as_ref(), link, now);
+            }
+        }
+    }
+
+    fn link(&mut self, service: &Arc<str>, peer: Option<&SeenPeer>, link: &SeenLink, now: u64) {
+        let peer = peer.map_or_else(|| Arc::from("unknown"), |(name, _)| Arc::clone(name));
+        let mut key = (Arc::clone(service), peer);
         if self.pairs.len() >= PAIRS && !self.pairs.contains_key(&key) {
             let silent = now.saturating_sub(SPAN);
             self.pairs.retain(|_, pair| pair.last > silent);

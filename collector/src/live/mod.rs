@@ -14,6 +14,7 @@ mod seen;
 mod series;
 mod table;
 mod told;
+mod waiting;
 mod workloads;
 
 use std::collections::BTreeMap;
@@ -27,7 +28,7 @@ use otlp::receive::{Packed, Scanned};
 use self::edges::Edges;
 use self::links::LinkTable;
 use self::names::Names;
-use self::seen::Seen;
+use self::seen::Group;
 use self::table::Table;
 use self::workloads::{Reporting, Workloads};
 use crate::analysis::senders::instance;
@@ -45,6 +46,8 @@ const SERVICES: usize = 256;
 const OPERATIONS: usize = 1024;
 /// Edges.
 const EDGES: usize = 1024;
+/// Groups and names of a request that are looked through for the next span.
+const REMEMBERED: usize = 16;
 /// All series together.
 pub const SERIES: usize = SERVICES + OPERATIONS + EDGES;
 
@@ -69,7 +72,11 @@ struct State {
 
 /// What is to be counted of some spans, once they are kept.
 #[derive(Debug, Default)]
-pub struct Observed(Vec<Seen>);
+pub struct Observed {
+    groups: Vec<Group>,
+    /// The names of peers and links that were met last.
+    names: Vec<Arc<str>>,
+}
 
 /// A service in a window.
 #[derive(Clone, Debug)]
@@ -142,15 +149,35 @@ impl Live {
 
     /// Adds what there is to count of a span. Nothing is counted yet, because it may not be kept.
     pub fn observe(&self, span: &Packed, scanned: &Scanned<'_>, observed: &mut Observed) {
-        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        observed.0.push(Seen::new(span, scanned, &mut names));
+        let lock = || self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let Observed { groups, names } = observed;
+        let lately = groups.len().saturating_sub(REMEMBERED);
+        let known = groups
+            .iter()
+            .skip(lately)
+            .rposition(|group| group.has(span, scanned));
+        let place = known.map_or(groups.len(), |place| lately + place);
+        if known.is_none() {
+            groups.push(Group::new(span, scanned, &mut lock()));
+        }
+        let Some(group) = groups.get_mut(place) else {
+            return;
+        };
+        group.add(span, scanned, |name| {
+            if let Some(known) = names.iter().find(|known| ***known == *name) {
+                return Arc::clone(known);
+            }
+            names.truncate(REMEMBERED - 1);
+            names.insert(0, lock().get(name));
+            names.first().map_or_else(|| Arc::from(name), Arc::clone)
+        });
     }
 
     /// They have been kept, at `now` (nanoseconds since the Unix epoch).
     pub fn count(&self, observed: &Observed, now: u64) {
         let mut state = self.state();
-        for seen in &observed.0 {
-            state.count(seen, now);
+        for group in &observed.groups {
+            state.count(group, now);
         }
     }
 
@@ -285,17 +312,18 @@ impl Live {
 }
 
 impl State {
-    fn count(&mut self, seen: &Seen, now: u64) {
-        let service = &seen.service;
-        if is_inbound(seen.kind) {
-            self.services.add(Arc::clone(service), &seen.call, now);
+    fn count(&mut self, group: &Group, now: u64) {
+        let service = &group.service;
+        let calls = || group.spans.iter().map(|seen| &seen.call);
+        if is_inbound(group.kind) {
+            self.services.add(Arc::clone(service), calls(), now);
         }
-        let operation = (Arc::clone(service), Arc::clone(&seen.operation), seen.kind);
-        self.operations.add(operation, &seen.call, now);
-        self.links.add(seen, now);
-        self.workloads.add(seen, now);
+        let operation = (Arc::clone(service), Arc::clone(&group.operation), group.kind);
+        self.operations.add(operation, calls(), now);
+        self.links.add(group, now);
+        self.workloads.add(group, now);
         let mut found = Vec::new();
-        self.halves.add(seen, now, &mut found);
+        self.halves.add(group, now, &mut found);
         self.found(found, now);
     }
 
@@ -307,7 +335,7 @@ impl State {
 
     fn found(&mut self, found: Vec<edges::Edge>, now: u64) {
         for edge in found {
-            self.edges.add((edge.from, edge.to), &edge.call, now);
+            self.edges.add((edge.from, edge.to), [&edge.call], now);
         }
     }
 

@@ -25,15 +25,17 @@ impl<K: Eq + Hash> Table<K> {
         }
     }
 
-    pub(super) fn add(&mut self, key: K, call: &Call, now: u64) {
-        if self.series.len() >= self.limit && !self.series.contains_key(&key) {
+    pub(super) fn add<'a>(&mut self, key: K, calls: impl IntoIterator<Item = &'a Call>, now: u64) {
+        let mut known = self.series.contains_key(&key);
+        if self.series.len() >= self.limit && !known {
             self.sweep(now);
         }
-        if self.series.len() < self.limit || self.series.contains_key(&key) {
-            self.series.entry(key).or_default().add(call, now);
-        } else {
-            self.other.add(call, now);
-        }
+        known |= self.series.len() < self.limit;
+        let series = match known {
+            true => self.series.entry(key).or_default(),
+            false => &mut self.other,
+        };
+        calls.into_iter().for_each(|call| series.add(call, now));
     }
 
     /// Forgets what has not been counted for as long as anything is kept.
@@ -80,7 +82,7 @@ mod tests {
     fn what_there_is_no_room_for_is_counted_together() {
         let mut table = Table::new(2);
         for key in [1, 2, 3, 1, 3] {
-            table.add(key, &call(), START);
+            table.add(key, [&call()], START);
         }
         assert_eq!(table.len(), 2);
         assert_eq!(table.get(&1).unwrap().ever.calls, 2);
@@ -90,9 +92,9 @@ mod tests {
     #[test]
     fn what_has_fallen_silent_makes_room() {
         let mut table = Table::new(2);
-        table.add(1, &call(), START);
-        table.add(2, &call(), START + SPAN);
-        table.add(3, &call(), START + SPAN + 1);
+        table.add(1, [&call()], START);
+        table.add(2, [&call()], START + SPAN);
+        table.add(3, [&call()], START + SPAN + 1);
         let mut keys: Vec<_> = table.iter().map(|(key, _)| *key).collect();
         keys.sort_unstable();
         assert_eq!((keys, table.other().ever.calls), (vec![2, 3], 0));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::seen::Seen;
+use super::seen::Group;
 use super::series::{Ring, SPAN};
 use super::told::{Read, Told};
 
@@ -95,15 +95,15 @@ struct Entry {
 pub(super) struct Workloads(HashMap<Arc<str>, Entry>);
 
 impl Workloads {
-    pub(super) fn add(&mut self, seen: &Seen, now: u64) {
-        let Some(entry) = self.entry(&seen.service, now) else {
+    pub(super) fn add(&mut self, group: &Group, now: u64) {
+        let Some(entry) = self.entry(&group.service, now) else {
             return;
         };
         if let Some(spans) = entry.steps.at(now) {
-            *spans += 1;
+            *spans += group.spans.len() as u64;
         }
-        if let Some(name) = &seen.instance {
-            entry.instance(name, seen.version.as_ref(), now);
+        if let Some(name) = &group.instance {
+            entry.instance(name, group.version.as_ref(), now);
         }
     }
 

@@ -45,6 +45,8 @@ pub struct Scanned<'a> {
     pub(super) dropped: Dropped,
     pub(super) events: Vec<&'a [u8]>,
     pub(super) links: Vec<&'a [u8]>,
+    /// A bit for each attribute, by its key: most keys that are asked for are not there.
+    keys: u64,
 }
 
 /// A value in place.
@@ -78,7 +80,11 @@ impl<'a> Scanned<'a> {
                 (6, Field::Varint(number)) => span.kind = convert::kind(number as i32),
                 (7, Field::Fixed64(time)) => span.start = time,
                 (8, Field::Fixed64(time)) => span.end = time,
-                (9, Field::Bytes(pair)) => span.attributes.push(attribute(pair)?),
+                (9, Field::Bytes(pair)) => {
+                    let attribute = attribute(pair)?;
+                    span.keys |= bit(attribute.0);
+                    span.attributes.push(attribute);
+                }
                 (10, Field::Varint(count)) => span.dropped.attributes = count as u32,
                 (11, Field::Bytes(event)) => span.events.push(event),
                 (12, Field::Varint(count)) => span.dropped.events = count as u32,
@@ -178,6 +184,9 @@ impl<'a> Scanned<'a> {
 
 impl Attributes for Scanned<'_> {
     fn scalar(&self, key: &str) -> Option<Scalar<'_>> {
+        if self.keys & bit(key) == 0 {
+            return None;
+        }
         match self.attributes.iter().find(|(known, _)| *known == key)?.1 {
             Said::Scalar(scalar) => Some(scalar),
             Said::Empty | Said::Bytes(_) | Said::Nested(_) => None,
@@ -227,6 +236,13 @@ impl PartialEq<Value> for Said<'_> {
 pub(super) fn usual(bytes: Bytes) -> Result<Bytes, Reason> {
     let span = proto::Span::decode(bytes).map_err(|_| Reason::Malformed)?;
     Ok(span.encode_to_vec().into())
+}
+
+/// The bit of a key: by its length and its last letter, in which keys of one length mostly differ.
+#[inline]
+fn bit(key: &str) -> u64 {
+    let last = key.as_bytes().last().copied().unwrap_or(0);
+    1 << ((key.len() * 5 + usize::from(last)) % 64)
 }
 
 fn text(bytes: &[u8]) -> Option<&str> {

@@ -21,7 +21,8 @@ use super::entries::IdPlace;
 use super::filter::Filter;
 use super::json;
 use super::schema::{DIFFERENT, DOUBLES, IN_MAP, INTS, TEXT_IN_MAP, TEXTS, UNSPECIFIED};
-use super::tokens::{Mixed, Tokens, hash};
+use super::tokens::{Tokens, hash};
+use crate::hash::Mixed;
 use crate::tags;
 
 /// Traces with more spans have an index of them; in others a parent is looked for.

@@ -1,13 +1,14 @@
 //! What a span says, each in 8 bytes: what a filter is made of, and what a search asks it for.
 
 use std::collections::HashSet;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 
 use otlp::model::{Span, Value};
 use span::TraceId;
 use twox_hash::XxHash3_64;
 
 use super::filter::Filter;
+use crate::hash::Mixed;
 use crate::query::{Condition, Outcome, Query, Test};
 use crate::tags;
 
@@ -118,24 +119,6 @@ impl Tokens {
     /// A filter of them; none are left.
     pub(super) fn filter(&mut self) -> Filter {
         Filter::new(&self.0.drain().collect::<Vec<_>>())
-    }
-}
-
-/// Hashes a number by one multiplication (Knuth, "The Art of Computer Programming" 3, 6.4).
-#[derive(Default)]
-pub(super) struct Mixed(u64);
-
-impl Hasher for Mixed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = hash(bytes);
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
     }
 }
 
