@@ -61,16 +61,18 @@ async fn export(State(ingest): State<Arc<Ingest>>, request: Request) -> Response
 
 /// Small and rare: it neither waits for its turn nor takes one from spans.
 async fn report(State(ingest): State<Arc<Ingest>>, request: Request) -> Response {
+    let refuse = |failure: Failure| {
+        ingest.count(&failure);
+        status(&failure)
+    };
     let note = async |message| {
-        let noted = ingest.note(message);
-        noted
-            .map(|reply| reply.to_protobuf())
-            .map_err(|failure| status(&failure))
+        let noted = ingest.note(message).map_err(refuse);
+        noted.map(|reply| reply.to_protobuf())
     };
     let serving = grpc::serve(request, REPORT_BYTES, note);
     match tokio::time::timeout(READ_TIMEOUT, serving).await {
         Ok(response) => response.map(Body::new),
-        Err(_) => status(&Failure::TooSlow).into_http(),
+        Err(_) => refuse(Failure::TooSlow).into_http(),
     }
 }
 

@@ -39,8 +39,8 @@ function Workloads({
   if (workloads.length === 0) {
     return (
       <Empty title="No workload has sent spans in this time">
-        Give a program a sidecar, or send spans by OTLP at port 4317 (gRPC) or 4318 (HTTP).{' '}
-        <code>make demo</code> starts a bank with both.
+        Give a program a sidecar, or send spans by OTLP at port 4317 (gRPC) or 4318 (HTTP), or Zipkin’s at
+        9411. <code>make demo</code> starts a bank with both.
       </Empty>
     );
   }

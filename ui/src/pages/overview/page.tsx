@@ -48,8 +48,8 @@ function NoServices() {
   return (
     <Empty title="No requests in this time">
       <p>
-        Spans come by OTLP at port 4317 (gRPC) or 4318 (HTTP). <code>make demo</code> starts a bank that sends
-        some.
+        Spans come by OTLP at port 4317 (gRPC) or 4318 (HTTP), or Zipkin’s at 9411. <code>make demo</code>{' '}
+        starts a bank that sends some.
       </p>
       <p>
         <Link href="/search?lookback=all">Search all that is kept</Link>

@@ -47,8 +47,8 @@ export function NothingFound({ params }: { params: URLSearchParams }) {
         {narrowed.length > 1 && <li>All conditions have to hold for one and the same span.</li>}
         {narrowed.length === 0 && (
           <li>
-            Spans come by OTLP at port 4317 (gRPC) or 4318 (HTTP), about a second after a request has ended.{' '}
-            <Link href="/mesh">See what each workload sends.</Link>
+            Spans come by OTLP at port 4317 (gRPC) or 4318 (HTTP), or Zipkin’s at 9411, about a second after a
+            request has ended. <Link href="/mesh">See what each workload sends.</Link>
           </li>
         )}
       </ul>
