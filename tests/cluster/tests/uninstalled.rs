@@ -14,6 +14,15 @@ const DEFINED: [&str; 2] = [
     "apiservice.apiregistration.k8s.io/v1alpha1.meshtrace.io",
 ];
 
+/// Installs it, and waits until no test before has a policy any more: their namespaces go when they like.
+fn installed_without_policies() {
+    installed::with("crds.keep=true");
+    eventually("no policies", || {
+        let names = ask("kubectl get tracepolicies --all-namespaces --output name");
+        if names.is_empty() { Ok(()) } else { Err(names) }
+    });
+}
+
 /// Waits until of ours only this is left that belongs to no namespace: the API server takes a moment for a definition.
 fn only_left(expected: &[&str]) {
     eventually(&format!("only {expected:?} to be left"), || {
@@ -48,7 +57,7 @@ fn label(namespace: &str) -> Option<String> {
 
 #[test]
 fn helm_uninstall_leaves_nothing_cluster_wide_and_pods_still_start() {
-    installed::with("crds.keep=true");
+    installed_without_policies();
     let own = asking("after");
     let _anothers = Own::new("anothers", "meshtrace.io/inject=true");
     web::serve(&own, 1, &json!({}));
@@ -69,7 +78,7 @@ fn helm_uninstall_leaves_nothing_cluster_wide_and_pods_still_start() {
 
 #[test]
 fn policies_outlive_helm_uninstall_with_their_definition_and_hold_again_after_the_next_install() {
-    installed::with("crds.keep=true");
+    installed_without_policies();
     let own = Own::new("policies-stay", "");
     let policy =
         "apiVersion: meshtrace.io/v1alpha1\nkind: TracePolicy\nmetadata: {name: web}\nspec: {sampling: 7%}\n";
