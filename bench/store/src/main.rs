@@ -113,8 +113,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "trace_by_id_p50_ms": millis(by_id.quantile(50)),
         "trace_by_id_p95_ms": millis(by_id.quantile(95)),
         "trace_by_id_p99_ms": millis(by_id.quantile(99)),
+        "trace_by_id_cpu_ms": millis(by_id.cpu()),
+        "attribute_search_p50_ms": millis(by_attribute.quantile(50)),
         "attribute_search_p95_ms": millis(by_attribute.quantile(95)),
+        "attribute_search_cpu_ms": millis(by_attribute.cpu()),
+        "slowest_p50_ms": millis(slowest.quantile(50)),
         "slowest_p95_ms": millis(slowest.quantile(95)),
+        "slowest_cpu_ms": millis(slowest.cpu()),
         "open_ms": millis(opened),
     });
     std::fs::write(&arguments.report, serde_json::to_string_pretty(&json!([row]))?)?;
@@ -173,34 +178,45 @@ async fn send(server: &Server, shop: &mut Shop, traces: u64) -> Result<u64, Box<
     Ok(sending.await?)
 }
 
-/// How long answers took.
+/// How long answers took, and how much processor time all of them together.
 #[derive(Default)]
-struct Times(Vec<Duration>);
+struct Times {
+    answers: Vec<Duration>,
+    cpu: Duration,
+}
 
 impl Times {
     /// Whether another question of this kind is to be asked.
     fn wants_more(&self) -> bool {
-        self.0.len() < QUESTIONS && self.0.iter().sum::<Duration>() < ASKING
+        self.answers.len() < QUESTIONS && self.answers.iter().sum::<Duration>() < ASKING
     }
 
     /// Asks, and makes sure that so many traces are in the answer.
     async fn ask(&mut self, server: &Server, path: &str, traces: usize) -> Result<(), Box<dyn Error>> {
+        let before = server.cpu();
         let (took, answer) = server.get(path).await?;
+        self.cpu += server.cpu().saturating_sub(before);
         let found = answer.matches("\"processes\":").count();
         if found != traces {
             return Err(format!("{path}: {found} traces instead of {traces}").into());
         }
-        self.0.push(took);
+        self.answers.push(took);
         Ok(())
     }
 
     fn quantile(&mut self, percent: usize) -> Duration {
-        self.0.sort_unstable();
-        let place = self.0.len() * percent / 100;
-        self.0
-            .get(place.min(self.0.len().saturating_sub(1)))
+        self.answers.sort_unstable();
+        let place = self.answers.len() * percent / 100;
+        self.answers
+            .get(place.min(self.answers.len().saturating_sub(1)))
             .copied()
             .unwrap_or_default()
+    }
+
+    /// Of processor time, a question on average.
+    fn cpu(&self) -> Duration {
+        let questions = u32::try_from(self.answers.len()).unwrap_or(u32::MAX);
+        self.cpu / questions.max(1)
     }
 }
 

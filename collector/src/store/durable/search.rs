@@ -17,6 +17,7 @@ use span::TraceId;
 
 use super::segment::{Entry, Segment, of_query, of_trace};
 use super::view::{Bad, View};
+use crate::hash::Seeded;
 use crate::query::{Order, Outcome, Place, Query, Summary, all_ids};
 
 /// Candidates that are remembered at first. When none of them is left and more are wanted, more are.
@@ -47,9 +48,9 @@ struct Search<'a> {
     view: &'a View,
     query: &'a Query,
     /// Where spans of traces stand that stand in more than one place.
-    heads: HashMap<TraceId, Extent>,
+    heads: HashMap<TraceId, Extent, Seeded>,
     singles: BinaryHeap<Reverse<Candidate>>,
-    several: HashMap<TraceId, Extent>,
+    several: HashMap<TraceId, Extent, Seeded>,
     found: BTreeMap<Place, Vec<Arc<Span>>>,
     touches: HashMap<(usize, u32), u32>,
     /// Which row groups of a segment may have a span that matches.
@@ -130,9 +131,9 @@ impl<'a> Search<'a> {
         Self {
             view,
             query,
-            heads: HashMap::new(),
+            heads: HashMap::default(),
             singles: BinaryHeap::new(),
-            several: HashMap::new(),
+            several: HashMap::default(),
             found: BTreeMap::new(),
             touches: HashMap::new(),
             groups: HashMap::new(),
@@ -339,8 +340,8 @@ impl<'a> Search<'a> {
             let touches = self.touches.entry(group).or_default();
             *touches += 1;
             if *touches <= TOUCHES {
-                let spans = segment.spans(entry.group as usize, &[*entry]).map_err(bad)?;
-                self.consider(entry.id, in_order(spans));
+                let spans = self.view.recent.spans(segment, entry).map_err(bad)?;
+                self.consider(entry.id, in_order(spans.to_vec()));
                 continue;
             }
             whole.insert(group);
@@ -350,9 +351,7 @@ impl<'a> Search<'a> {
                 let single = !self.several.contains_key(&entry.id) && !self.is_elsewhere(entry.id);
                 let rows = spans.get(entry.row as usize..entry.end_row());
                 if let Some(rows) = rows.filter(|_| single && self.may_match(entry) && self.fits(entry)) {
-                    let mut rows = rows.to_vec();
-                    rows.sort_unstable_by_key(|span| (span.start, span.span_id, span.kind));
-                    self.consider(entry.id, rows);
+                    self.consider(entry.id, in_order(rows.to_vec()));
                 }
             }
         }
@@ -427,8 +426,7 @@ impl<'a> Search<'a> {
     }
 }
 
-fn in_order(spans: Vec<Span>) -> Vec<Arc<Span>> {
-    let mut spans: Vec<_> = spans.into_iter().map(Arc::new).collect();
+fn in_order(mut spans: Vec<Arc<Span>>) -> Vec<Arc<Span>> {
     spans.sort_unstable_by_key(|span| (span.start, span.span_id, span.kind));
     spans
 }
