@@ -21,7 +21,7 @@ use crate::hash::Seeded;
 use crate::query::{Order, Outcome, Place, Query, Summary, all_ids};
 
 /// Candidates that are remembered at first. When none of them is left and more are wanted, more are.
-const CANDIDATES: usize = 1 << 16;
+const CANDIDATES: usize = 1 << 12;
 /// A row group is read whole when so many of its traces have been read by themselves.
 const TOUCHES: u32 = 8;
 
@@ -212,15 +212,22 @@ impl<'a> Search<'a> {
                 let known = self.several.get(&id).map_or(extent, |known| known.with(extent));
                 self.several.insert(id, known);
             } else if candidate && self.fits(entry) {
-                self.singles.push(Reverse(Candidate {
+                let candidate = Candidate {
                     bound: Extent::of_entry(entry, true).bound(self.query.order),
                     id: Reverse(id),
                     segment: Some(number),
                     entry: place,
-                }));
-                if self.singles.len() > room {
-                    self.singles.pop();
+                };
+                if self.singles.len() < room {
+                    self.singles.push(Reverse(candidate));
+                } else {
                     more = true;
+                    // most are worse than the worst that is remembered
+                    if let Some(mut worst) = self.singles.peek_mut()
+                        && worst.0 < candidate
+                    {
+                        worst.0 = candidate;
+                    }
                 }
             }
         }
