@@ -14,7 +14,7 @@ use crate::join::{self, Joins};
 use crate::store::{Memory, Trace};
 
 /// Bytes of indexes that stay in memory between two questions.
-const LOADED_BYTES: usize = 128 << 20;
+const LOADED_BYTES: usize = 64 << 20;
 
 /// A head that takes no more spans, and the last file of the log that has them.
 #[derive(Clone, Debug)]
