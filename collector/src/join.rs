@@ -10,6 +10,8 @@ use std::collections::HashMap;
 use otlp::model::{PROVISIONAL_TRACE_ID, Span};
 use span::TraceId;
 
+use crate::hash::Seeded;
+
 /// How many traces may read as part of one. More than a request can cause in practice; what comes beyond stays a
 /// trace of its own.
 pub const MEMBERS: usize = 4096;
@@ -22,8 +24,8 @@ pub fn provisional(span: &Span) -> Option<TraceId> {
 /// Every join that is known. Each trace is part of at most one other, directly: chains are cut short as they form.
 #[derive(Debug, Default)]
 pub struct Joins {
-    part_of: HashMap<TraceId, TraceId>,
-    members: HashMap<TraceId, Vec<TraceId>>,
+    part_of: HashMap<TraceId, TraceId, Seeded>,
+    members: HashMap<TraceId, Vec<TraceId>, Seeded>,
 }
 
 impl Joins {

@@ -1,4 +1,4 @@
-"""Prints the rows of the segments in a folder as JSON: ids in hexadecimal, the start in nanoseconds."""
+"""Prints the rows of the segments in a folder as JSON: ids in hexadecimal, the start in nanoseconds, parents by their ids."""
 
 import json
 import pathlib
@@ -12,7 +12,13 @@ for path in sorted(pathlib.Path(sys.argv[1]).glob("*.parquet")):
     table = parquet.ParquetFile(path).read()
     start = table.column("start").cast(pa.int64())
     table = table.set_column(table.schema.get_field_index("start"), "start", start)
-    rows += table.to_pylist()
+    here = table.to_pylist()
+    for place, row in enumerate(here):
+        if row.get("parent_row") is not None:
+            row["parent_id"] = here[place + row["parent_row"]]["span_id"]
+        else:
+            row.setdefault("parent_id", row.get("other_parent_id"))
+    rows += here
 for row in rows:
     for column, value in row.items():
         if isinstance(value, bytes):

@@ -1,6 +1,7 @@
 //! What is on disk is a promise: an old store reads as it did, and any Parquet reader opens a segment.
 //!
-//! `data/store-1` is a store of version 1, with a segment and a log. pyarrow comes from the Python package index.
+//! `data/store-N` is a store of version N, with a segment and a log, and the same spans in each. pyarrow comes from the
+//! Python package index.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,15 +20,16 @@ use common::program::Program;
 use common::{get, hex};
 use serde_json::{Value, json};
 
-const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/store-1");
+const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data");
+const VERSIONS: std::ops::RangeInclusive<u8> = 1..=3;
 const PYARROW: &str = "pyarrow==26.0.1";
 
 /// A copy of the sample that may be changed.
-fn sample() -> tempfile::TempDir {
+fn sample(version: u8) -> tempfile::TempDir {
     let copy = tempfile::tempdir().unwrap();
     for folder in ["log", "segments"] {
         fs::create_dir(copy.path().join(folder)).unwrap();
-        for file in fs::read_dir(Path::new(SAMPLE).join(folder)).unwrap() {
+        for file in fs::read_dir(format!("{SAMPLES}/store-{version}/{folder}")).unwrap() {
             let file = file.unwrap();
             fs::copy(file.path(), copy.path().join(folder).join(file.file_name())).unwrap();
         }
@@ -42,14 +44,20 @@ fn open(data: &Path) -> Program {
 }
 
 #[tokio::test]
-async fn a_store_of_version_1_reads_as_it_did() {
-    let data = sample();
+async fn a_store_of_every_version_reads_as_it_did() {
+    for version in VERSIONS {
+        reads_as_it_did(version).await;
+    }
+}
+
+async fn reads_as_it_did(version: u8) {
+    let data = sample(version);
     let program = open(data.path());
     for (trace, spans) in [(1, 3), (3, 1)] {
         let answer = get(program.query, &format!("/api/traces/{}", hex(trace, 16))).await;
-        let expected = fs::read_to_string(format!("{SAMPLE}/trace-{trace}.json")).unwrap();
+        let expected = fs::read_to_string(format!("{SAMPLES}/store-1/trace-{trace}.json")).unwrap();
         let expected: Value = serde_json::from_str(&expected).unwrap();
-        assert_eq!(answer.json(), expected, "trace {trace}");
+        assert_eq!(answer.json(), expected, "trace {trace} of version {version}");
         assert_eq!(expected["data"][0]["spans"].as_array().unwrap().len(), spans);
     }
     // the provisional trace reads as part of the first
@@ -83,10 +91,14 @@ fn run(command: &mut Command) {
 }
 
 #[test]
-fn another_parquet_reader_opens_a_segment() {
+fn another_parquet_reader_opens_a_segment_of_every_version() {
+    VERSIONS.for_each(another_reader_opens);
+}
+
+fn another_reader_opens(version: u8) {
     let output = Command::new(python())
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/store_format.py"))
-        .arg(format!("{SAMPLE}/segments"))
+        .arg(format!("{SAMPLES}/store-{version}/segments"))
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -117,10 +129,11 @@ fn another_parquet_reader_opens_a_segment() {
             json!([["shop.id", "7"], ["shop.ok", "true"], ["shop.share", "0.25"]]),
         ),
     ] {
-        assert_eq!(call[column], value, "{column}");
+        assert_eq!(call[column], value, "{column} of version {version}");
     }
     let events: Value = serde_json::from_str(call["events"].as_str().unwrap()).unwrap();
     assert_eq!(events[0]["name"], "retry");
     assert_eq!(row("GET /3")["trace_id"], hex(2, 16));
     assert_eq!(row("GET /3")["parent_id"], hex(2, 8));
+    assert_eq!(row("GET /1")["parent_id"], Value::Null);
 }

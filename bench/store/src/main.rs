@@ -130,8 +130,13 @@ async fn measure(store: Store, program: &Path, arguments: &Arguments) -> Result<
         "trace_by_id_p50_ms": by_id.quantile(50),
         "trace_by_id_p95_ms": by_id.quantile(95),
         "trace_by_id_p99_ms": by_id.quantile(99),
+        "trace_by_id_cpu_ms": by_id.cpu(),
+        "attribute_search_p50_ms": by_attribute.quantile(50),
         "attribute_search_p95_ms": by_attribute.quantile(95),
+        "attribute_search_cpu_ms": by_attribute.cpu(),
+        "slowest_p50_ms": slowest.quantile(50),
         "slowest_p95_ms": slowest.quantile(95),
+        "slowest_cpu_ms": slowest.cpu(),
         "open_ms": millis(opened),
     }))
 }
@@ -187,33 +192,44 @@ async fn send(server: &Server, shop: &mut Shop, traces: u64) -> Result<u64, Box<
     Ok(sending.await?)
 }
 
-/// How long answers took.
+/// How long answers took, and how much processor time all of them together.
 #[derive(Default)]
-struct Times(Vec<Duration>);
+struct Times {
+    answers: Vec<Duration>,
+    cpu: Duration,
+}
 
 impl Times {
     /// Whether another question of this kind is to be asked.
     fn wants_more(&self) -> bool {
-        self.0.len() < QUESTIONS && self.0.iter().sum::<Duration>() < ASKING
+        self.answers.len() < QUESTIONS && self.answers.iter().sum::<Duration>() < ASKING
     }
 
     /// Asks, and makes sure that so many traces are in the answer.
     async fn ask(&mut self, server: &Server, path: &str, traces: usize) -> Result<(), Box<dyn Error>> {
+        let before = server.cpu();
         let (took, answer) = server.get(path).await?;
+        self.cpu += server.cpu().saturating_sub(before);
         let found = answer.matches("\"processes\":").count();
         if found != traces {
             return Err(format!("{path}: {found} traces instead of {traces}").into());
         }
-        self.0.push(took);
+        self.answers.push(took);
         Ok(())
     }
 
     /// In milliseconds; `None` where nothing was asked.
     fn quantile(&mut self, percent: usize) -> Option<f64> {
-        self.0.sort_unstable();
-        let place = self.0.len() * percent / 100;
-        let place = place.min(self.0.len().saturating_sub(1));
-        self.0.get(place).copied().map(millis)
+        self.answers.sort_unstable();
+        let place = self.answers.len() * percent / 100;
+        let place = place.min(self.answers.len().saturating_sub(1));
+        self.answers.get(place).copied().map(millis)
+    }
+
+    /// Of processor time, a question on average, in milliseconds; `None` where nothing was asked.
+    fn cpu(&self) -> Option<f64> {
+        let questions = u32::try_from(self.answers.len()).unwrap_or(u32::MAX);
+        self.cpu.checked_div(questions).map(millis)
     }
 }
 

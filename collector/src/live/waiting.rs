@@ -4,9 +4,9 @@
 //! small table of numbers, and what waits is written behind each other and read once.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, BuildHasherDefault, Hash, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, Hash};
 
-use crate::hash::Mixed;
+use crate::hash::{Mixed, Seeded};
 
 /// What waits, the oldest first.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(super) struct Waiting<K, T> {
     gone: u64,
     /// How many had come before each, by its key's hash. Of two keys with the same hash only the later is found.
     places: HashMap<u64, u64, BuildHasherDefault<Mixed>>,
-    seed: RandomState,
+    seed: Seeded,
 }
 
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl<K, T> Default for Waiting<K, T> {
             line: VecDeque::new(),
             gone: 0,
             places: HashMap::default(),
-            seed: RandomState::new(),
+            seed: Seeded::default(),
         }
     }
 }

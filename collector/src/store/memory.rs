@@ -13,6 +13,7 @@ use super::catalogue::Catalogue;
 use super::form::Form;
 use super::{Appended, Dropped, Operation, Size, Store, StoreError, Trace};
 use crate::dependencies::{Calls, Dependency};
+use crate::hash::Seeded;
 use crate::join::Joins;
 use crate::query::{Query, Summary};
 
@@ -47,7 +48,7 @@ const TRACE_OVERHEAD: u64 = 512;
 
 #[derive(Debug)]
 struct State<S> {
-    traces: HashMap<TraceId, Entry<S>>,
+    traces: HashMap<TraceId, Entry<S>, Seeded>,
     /// The traces in the order in which they will be dropped.
     ages: BTreeMap<Age, TraceId>,
     catalogue: Catalogue,
@@ -87,7 +88,7 @@ impl<S: Form> Memory<S> {
             limits,
             joins,
             state: RwLock::new(State {
-                traces: HashMap::new(),
+                traces: HashMap::default(),
                 ages: BTreeMap::new(),
                 catalogue: Catalogue::default(),
                 received: None,

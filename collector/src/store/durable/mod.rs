@@ -24,6 +24,7 @@ mod disk;
 mod failing;
 mod frame;
 mod log;
+mod recent;
 mod scan;
 mod sealer;
 mod search;

@@ -17,10 +17,11 @@ use span::TraceId;
 
 use super::segment::{Entry, Segment, of_query, of_trace};
 use super::view::{Bad, View};
+use crate::hash::Seeded;
 use crate::query::{Order, Outcome, Place, Query, Summary, all_ids};
 
 /// Candidates that are remembered at first. When none of them is left and more are wanted, more are.
-const CANDIDATES: usize = 1 << 16;
+const CANDIDATES: usize = 1 << 12;
 /// A row group is read whole when so many of its traces have been read by themselves.
 const TOUCHES: u32 = 8;
 
@@ -47,9 +48,9 @@ struct Search<'a> {
     view: &'a View,
     query: &'a Query,
     /// Where spans of traces stand that stand in more than one place.
-    heads: HashMap<TraceId, Extent>,
+    heads: HashMap<TraceId, Extent, Seeded>,
     singles: BinaryHeap<Reverse<Candidate>>,
-    several: HashMap<TraceId, Extent>,
+    several: HashMap<TraceId, Extent, Seeded>,
     found: BTreeMap<Place, Vec<Arc<Span>>>,
     touches: HashMap<(usize, u32), u32>,
     /// Which row groups of a segment may have a span that matches.
@@ -130,9 +131,9 @@ impl<'a> Search<'a> {
         Self {
             view,
             query,
-            heads: HashMap::new(),
+            heads: HashMap::default(),
             singles: BinaryHeap::new(),
-            several: HashMap::new(),
+            several: HashMap::default(),
             found: BTreeMap::new(),
             touches: HashMap::new(),
             groups: HashMap::new(),
@@ -211,15 +212,22 @@ impl<'a> Search<'a> {
                 let known = self.several.get(&id).map_or(extent, |known| known.with(extent));
                 self.several.insert(id, known);
             } else if candidate && self.fits(entry) {
-                self.singles.push(Reverse(Candidate {
+                let candidate = Candidate {
                     bound: Extent::of_entry(entry, true).bound(self.query.order),
                     id: Reverse(id),
                     segment: Some(number),
                     entry: place,
-                }));
-                if self.singles.len() > room {
-                    self.singles.pop();
+                };
+                if self.singles.len() < room {
+                    self.singles.push(Reverse(candidate));
+                } else {
                     more = true;
+                    // most are worse than the worst that is remembered
+                    if let Some(mut worst) = self.singles.peek_mut()
+                        && worst.0 < candidate
+                    {
+                        worst.0 = candidate;
+                    }
                 }
             }
         }
@@ -339,8 +347,8 @@ impl<'a> Search<'a> {
             let touches = self.touches.entry(group).or_default();
             *touches += 1;
             if *touches <= TOUCHES {
-                let spans = segment.spans(entry.group as usize, &[*entry]).map_err(bad)?;
-                self.consider(entry.id, in_order(spans));
+                let spans = self.view.recent.spans(segment, entry).map_err(bad)?;
+                self.consider(entry.id, in_order(spans.to_vec()));
                 continue;
             }
             whole.insert(group);
@@ -350,9 +358,7 @@ impl<'a> Search<'a> {
                 let single = !self.several.contains_key(&entry.id) && !self.is_elsewhere(entry.id);
                 let rows = spans.get(entry.row as usize..entry.end_row());
                 if let Some(rows) = rows.filter(|_| single && self.may_match(entry) && self.fits(entry)) {
-                    let mut rows = rows.to_vec();
-                    rows.sort_unstable_by_key(|span| (span.start, span.span_id, span.kind));
-                    self.consider(entry.id, rows);
+                    self.consider(entry.id, in_order(rows.to_vec()));
                 }
             }
         }
@@ -427,8 +433,7 @@ impl<'a> Search<'a> {
     }
 }
 
-fn in_order(spans: Vec<Span>) -> Vec<Arc<Span>> {
-    let mut spans: Vec<_> = spans.into_iter().map(Arc::new).collect();
+fn in_order(mut spans: Vec<Arc<Span>>) -> Vec<Arc<Span>> {
     spans.sort_unstable_by_key(|span| (span.start, span.span_id, span.kind));
     spans
 }

@@ -17,6 +17,7 @@ use super::OpenError;
 use super::disk::Disk;
 use super::segment::{self, Context, Part, Segment, Trouble, of_trace};
 use super::view::{Bad, Frozen, View, once};
+use crate::hash::Seeded;
 use crate::join::Joins;
 use crate::store::{Dropped, Limits, Memory, StoreError};
 
@@ -104,6 +105,7 @@ impl Shelf {
             segments,
             split: Arc::default(),
             joins,
+            recent: Arc::default(),
         };
         view.split = split(&view.segments);
         Ok(Self {
@@ -403,7 +405,7 @@ fn sort(segments: &mut [Arc<Segment>]) {
     segments.sort_by_key(|segment| (*segment.head.received.start(), segment.number));
 }
 
-fn split(segments: &[Arc<Segment>]) -> Arc<HashSet<TraceId>> {
+fn split(segments: &[Arc<Segment>]) -> Arc<HashSet<TraceId, Seeded>> {
     Arc::new(
         segments
             .iter()

@@ -7,7 +7,9 @@ use otlp::model::Span;
 use otlp::receive::Packed;
 use span::TraceId;
 
+use super::recent::Recent;
 use super::segment::{Segment, Trouble};
+use crate::hash::Seeded;
 use crate::join::{self, Joins};
 use crate::store::{Memory, Trace};
 
@@ -31,9 +33,11 @@ pub(crate) struct View {
     /// The oldest first.
     pub(crate) segments: Vec<Arc<Segment>>,
     /// Traces that may have spans in more than one segment.
-    pub(crate) split: Arc<HashSet<TraceId>>,
+    pub(crate) split: Arc<HashSet<TraceId, Seeded>>,
     /// What reads as part of what, everywhere.
     pub(crate) joins: Arc<RwLock<Joins>>,
+    /// What was read last of segments.
+    pub(crate) recent: Arc<Recent>,
 }
 
 /// A segment that could not be read.
@@ -95,8 +99,8 @@ impl View {
             };
             for id in &ids {
                 if let Some(entry) = segment.find(*id).map_err(found)? {
-                    let read = segment.spans(entry.group as usize, &[entry]).map_err(found)?;
-                    spans.extend(read.into_iter().map(Arc::new));
+                    let read = self.recent.spans(segment, &entry).map_err(found)?;
+                    spans.extend(read.iter().map(Arc::clone));
                 }
             }
         }

@@ -242,7 +242,7 @@ pub(super) fn usual(bytes: Bytes) -> Result<Bytes, Reason> {
 #[inline]
 fn bit(key: &str) -> u64 {
     let last = key.as_bytes().last().copied().unwrap_or(0);
-    1 << ((key.len() * 5 + usize::from(last)) % 64)
+    1 << ((key.len() * 5 + usize::from(last)) % u64::BITS as usize)
 }
 
 fn text(bytes: &[u8]) -> Option<&str> {

@@ -445,6 +445,52 @@ mod tests {
         }
     }
 
+    /// More rows than a page has, and than a row group has; words in runs of every length, numbers of every size.
+    #[test]
+    fn every_row_of_several_row_groups_comes_back() {
+        let disk = Failing::new();
+        let noise = |seed: u64| of_trace(crate::fixtures::trace_id(seed + 1));
+        let spans: Vec<_> = (1..=20_000_u64)
+            .map(|id| {
+                let mut span = crate::fixtures::span("a", id.div_ceil(7), id);
+                let bits = |shift: u64| noise(id) >> (shift + noise(id / 9) % (64 - shift));
+                span.start = span.start.wrapping_add(bits(20));
+                span.end = span.start.wrapping_add(bits(0) >> 8);
+                span.parent_id = match id % 7 {
+                    1 => None,
+                    2 => span::SpanId::from_u64(noise(id)),
+                    _ => span::SpanId::from_u64(id - 1),
+                };
+                let said = [
+                    ("http.route", format!("/{}", bits(55))),
+                    ("url.path", format!("/{}", bits(0))),
+                    ("http.request.method", format!("{}", id >> (id / 4096))),
+                    ("shop.id", format!("{}", bits(3))),
+                ];
+                let there = said
+                    .iter()
+                    .filter(|(key, _)| noise(id / 50 + key.len() as u64) % 3 > 0);
+                span.attributes = there
+                    .map(|(key, value)| crate::fixtures::text(key, value))
+                    .collect();
+                span
+            })
+            .collect();
+        let segment = write(&*disk, disk.folder(), 7, parts(spans.clone()), context()).unwrap();
+        assert!(segment.head.groups.len() > 1);
+        let groups = 0..segment.head.groups.len();
+        let mut back: Vec<_> = groups
+            .flat_map(|group| segment.all_spans(group).unwrap())
+            .collect();
+        back.sort_by_key(|span| span.span_id.as_u64());
+        assert!(back == spans);
+        for span in spans.iter().step_by(997) {
+            let entry = segment.find(span.trace_id).unwrap().unwrap();
+            let trace = segment.spans(entry.group as usize, &[entry]).unwrap();
+            assert_eq!((trace.len(), trace.contains(span)), (entry.rows as usize, true));
+        }
+    }
+
     /// Values so long and many that a column begins with a dictionary and goes on without.
     #[test]
     fn long_values_come_back_from_every_row_group() {
