@@ -4,6 +4,7 @@
 //! saw ([`log::Log`]) with the truth beside. [`method`] holds our engine and the baselines, which read logs only; [`score`] holds their answers against the
 //! truth, and [`report`] prints them. The engine is driven as a sidecar drives it; no room is imported.
 
+pub mod export;
 pub mod log;
 pub mod measure;
 pub mod method;

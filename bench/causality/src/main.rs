@@ -1,16 +1,20 @@
 //! `bench-causality`: simulates workloads or replays recorded traces, runs every method, and prints what each finds.
 
+use std::fs::File;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bench_causality::export::{self, Flaw, Form};
 use bench_causality::log::Recording;
 use bench_causality::measure::measure;
 use bench_causality::method::engine_bytes;
 use bench_causality::promises::promises;
-use bench_causality::replay::{self, Unreadable};
+use bench_causality::replay::{self, Span, Unreadable};
 use bench_causality::report::{self, Cell};
+use bench_causality::sim::applications::Application;
 use bench_causality::sim::catalogue::{self, Family, Set};
 use bench_causality::sim::workload::Server;
 use bench_causality::sim::{in_flight_at_calls, simulate};
@@ -67,9 +71,28 @@ enum Command {
         /// Files, or folders of files.
         #[arg(required = true)]
         files: Vec<PathBuf>,
-        /// How many times closer together traces are moved; within a trace all times stay as they are.
-        #[arg(long, default_value_t = 1.0, value_parser = positive)]
-        compress: f64,
+        /// How many times closer together traces are moved, one or several; within a trace all times stay as they are.
+        #[arg(long, value_delimiter = ',', default_values_t = [1.0], value_parser = positive)]
+        compress: Vec<f64>,
+    },
+    /// Writes what tracing tools would have recorded of a simulated application, to be replayed.
+    Record {
+        /// Which application.
+        application: Application,
+        /// The file.
+        file: PathBuf,
+        /// How it is written.
+        #[arg(long, value_enum, default_value = "jaeger")]
+        form: Form,
+        /// What is wrong with it, once or several times.
+        #[arg(long, value_enum)]
+        flaw: Vec<Flaw>,
+        /// How many requests its first service has in flight on average.
+        #[arg(long, default_value_t = 2.0, value_parser = positive)]
+        in_flight: f64,
+        /// Requests from outside.
+        #[arg(long, default_value_t = 3_000)]
+        requests: u32,
     },
 }
 
@@ -86,6 +109,8 @@ enum Failure {
     Read(#[from] Unreadable),
     #[error("{}: {why}; say with --out where the results can go", .out.display())]
     Write { out: PathBuf, why: std::io::Error },
+    #[error("{}: {why}; say where the spans can go", .file.display())]
+    Record { file: PathBuf, why: std::io::Error },
     #[error("nothing is called that; see --help for how workloads and servers are chosen")]
     Nothing,
     #[error("no calls in there; see --help for what can be read")]
@@ -106,7 +131,24 @@ fn run(args: &Args) -> Result<(), Failure> {
     let memory = memory();
     let cells = match &args.command {
         None => simulated(&args.simulated)?,
-        Some(Command::Replay { files, compress }) => replayed(files, *compress)?,
+        Some(Command::Replay { files, compress }) => replayed(files, compress)?,
+        Some(Command::Record {
+            application,
+            file,
+            form,
+            flaw,
+            in_flight,
+            requests,
+        }) => {
+            let spans = recorded(*application, flaw, *in_flight, *requests);
+            let written = File::create(file).and_then(|to| export::write(&spans, *form, BufWriter::new(to)));
+            written.map_err(|why| Failure::Record {
+                file: file.clone(),
+                why,
+            })?;
+            progress(&format!("{} spans written to {}", spans.len(), file.display()));
+            return Ok(());
+        }
     };
     show(&report::table(&cells));
     if args.command.is_none() {
@@ -208,9 +250,29 @@ fn simulated(args: &Simulated) -> Result<Vec<Cell>, Failure> {
     Ok(done.into_iter().map(|(_, cell)| cell).collect())
 }
 
-/// Measures recorded traces: all instances together, then each that calls someone.
-fn replayed(files: &[PathBuf], compress: f64) -> Result<Vec<Cell>, Failure> {
+/// What tracing tools would have recorded of an application, with these flaws.
+fn recorded(application: Application, flaws: &[Flaw], in_flight: f64, requests: u32) -> Vec<Span> {
+    let workload = application.workload(in_flight, requests);
+    let mut spans = export::spans(&workload, application.services(), &simulate(&workload));
+    for flaw in flaws {
+        export::spoil(&mut spans, *flaw);
+    }
+    spans
+}
+
+/// Measures recorded traces, at each density: all instances together, then each that calls someone.
+fn replayed(files: &[PathBuf], compress: &[f64]) -> Result<Vec<Cell>, Failure> {
     let spans = replay::read(files, |file| progress(&format!("reading {}", file.display())))?;
+    progress(&format!("{} spans read", spans.len()));
+    let mut cells = Vec::new();
+    for compress in compress {
+        progress(&format!("replaying, {compress} times as dense"));
+        cells.extend(replayed_at(spans.clone(), *compress)?);
+    }
+    Ok(cells)
+}
+
+fn replayed_at(spans: Vec<Span>, compress: f64) -> Result<Vec<Cell>, Failure> {
     let replay = replay::rebuild(spans, compress);
     let left_out = replay.left_out;
     progress(&format!(

@@ -7,6 +7,7 @@
 //! Left out: losses and delays of the network beyond a constant and an exponential part, clients that give up, bodies
 //! that are streamed for long, and cores that other pods use.
 
+pub mod applications;
 pub mod catalogue;
 mod plan;
 mod site;
