@@ -151,6 +151,22 @@ fn run(args: &Args) -> Result<(), Failure> {
         }
     };
     show(&report::table(&cells));
+    if std::env::var_os("CLASSES").is_some() {
+        for cell in by_server(&cells) {
+            for method in ["online", "deferred"] {
+                if let Some(m) = cell.find(method, 0.01) {
+                    show(&format!(
+                        "{} {} {} {:?} {:?}",
+                        cell.server_model,
+                        cell.in_flight,
+                        method,
+                        m.score.calibration_error(),
+                        m.score
+                    ));
+                }
+            }
+        }
+    }
     if args.command.is_none() {
         show(&report::table(&by_server(&cells)));
         show(&promises(&cells));

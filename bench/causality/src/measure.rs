@@ -8,7 +8,8 @@ use crate::log::Recording;
 use crate::method::{Answer, Baseline, run_engine};
 use crate::score::Score;
 
-/// The least confidences at which our answers are measured: whatever it thinks best, 0.9, 0.99, and exact ones only.
+/// The least confidences at which our answers are measured: whatever it thinks best, 0.9, 0.99, and exact ones only. The
+/// best guess of `deferred` is the last word also where something was guessed when the call left.
 pub const THRESHOLDS: [f64; 4] = [0.01, 0.9, 0.99, 1.0];
 
 /// What was measured, of one method at one threshold.
@@ -76,16 +77,20 @@ pub fn measure(recordings: &[Recording]) -> Vec<Measured> {
         let score = Score::of(recordings, &answers, 0.0);
         all.push(Measured::new(baseline.name(), 0.0, score, &took.concat()));
     }
+    let runs = recordings.iter().map(|recording| run_engine(&recording.log));
+    let runs: Vec<_> = runs.collect();
+    let decisions: Vec<Duration> = runs.iter().flat_map(|run| run.costs.decisions.clone()).collect();
     for threshold in THRESHOLDS {
-        let runs = recordings
-            .iter()
-            .map(|recording| run_engine(&recording.log, threshold));
-        let runs: Vec<_> = runs.collect();
-        let decisions: Vec<Duration> = runs.iter().flat_map(|run| run.costs.decisions.clone()).collect();
         let online: Vec<&[Option<Answer>]> = runs.iter().map(|run| run.online.as_slice()).collect();
         let score = Score::of(recordings, &online, threshold);
         all.push(Measured::new("online", threshold, score, &decisions));
-        let deferred: Vec<&[Option<Answer>]> = runs.iter().map(|run| run.deferred.as_slice()).collect();
+        let waits = threshold == THRESHOLDS[0];
+        let answers = runs.iter().map(|run| match waits {
+            true => run.last.clone(),
+            false => run.deferred(threshold),
+        });
+        let answers: Vec<Vec<Option<Answer>>> = answers.collect();
+        let deferred: Vec<&[Option<Answer>]> = answers.iter().map(Vec::as_slice).collect();
         let score = Score::of(recordings, &deferred, threshold);
         let mut measured = Measured::new("deferred", threshold, score, &decisions);
         measured.solver = runs.iter().map(|run| run.costs.solver).sum();

@@ -17,24 +17,39 @@ const RESOLVE_UNTIL: Nanos = 60_000_000_000;
 /// Of so many engines the memory is measured together, because a process grows by pages.
 const ENGINES: usize = 32;
 
+/// Nothing is too doubtful to be linked.
+const ANY: f64 = 1e-9;
+
+/// Nothing but what is exact is sure enough.
+const EXACT: f64 = 1.0;
+
 /// What an engine said of each call of a log, by number.
 #[derive(Clone, Debug, Default)]
 pub struct Run {
-    /// When it left.
+    /// What it thought most probable when the call left.
     pub online: Vec<Option<Answer>>,
-    /// When everything had been said.
-    pub deferred: Vec<Option<Answer>>,
+    /// What it thought when everything had been said, of calls that it had not linked exactly before.
+    pub last: Vec<Option<Answer>>,
     /// What that cost.
     pub costs: Costs,
+}
+
+impl Run {
+    /// What links say in the end that have at least this confidence: the last words stand where nothing was linked when
+    /// the call left.
+    pub fn deferred(&self, at_least: f64) -> Vec<Option<Answer>> {
+        let sure = |answer: &Answer| answer.confidence >= at_least;
+        let both = self.online.iter().zip(&self.last);
+        both.map(|(online, last)| online.filter(sure).or(*last)).collect()
+    }
 }
 
 /// What an engine cost.
 #[derive(Clone, Debug, Default)]
 pub struct Costs {
-    /// Of each decision when a call left.
+    /// Of each decision when a call left: the shorter of two times that it was made, because what this machine does
+    /// besides can only make it longer.
     pub decisions: Vec<Duration>,
-    /// Of all events.
-    pub events: Duration,
     /// Of all last words together.
     pub solver: Duration,
     /// Of the longest time that it was asked for last words.
@@ -42,15 +57,28 @@ pub struct Costs {
 }
 
 /// Tells an engine of everything in a log, and takes its answers.
-pub fn run_engine(log: &Log, threshold: f64) -> Run {
-    tell_all(log, threshold).run
+///
+/// That is done twice, because a call that is linked when it leaves gets no last word: once everything is linked at once,
+/// and once only what is exact. What an engine learns does not depend on what it is asked to link.
+pub fn run_engine(log: &Log) -> Run {
+    let first = tell_all(log, ANY).run;
+    let waiting = tell_all(log, EXACT).run;
+    let both = first.costs.decisions.iter().zip(&waiting.costs.decisions);
+    Run {
+        online: first.online,
+        last: waiting.last,
+        costs: Costs {
+            decisions: both.map(|(one, other)| *one.min(other)).collect(),
+            ..waiting.costs
+        },
+    }
 }
 
 /// About how many bytes an engine holds after a log: what the process grew by while several of them were told of it.
 /// `None` where the system does not say.
 pub fn engine_bytes(log: &Log) -> Option<usize> {
     let before = resident()?;
-    let engines: Vec<Engine<u32, u32>> = (0..ENGINES).map(|_| tell_all(log, 0.99).engine).collect();
+    let engines: Vec<Engine<u32, u32>> = (0..ENGINES).map(|_| tell_all(log, EXACT).engine).collect();
     let grown = resident()?.saturating_sub(before);
     Some(grown / engines.len().max(1))
 }
@@ -63,24 +91,25 @@ fn resident() -> Option<usize> {
     Some(kib * 1024)
 }
 
-fn tell_all(log: &Log, threshold: f64) -> Teller<'_> {
+/// Links are made at once from this confidence on, and in the end whatever their confidence.
+fn tell_all(log: &Log, at_once: f64) -> Teller<'_> {
     let settings = Settings {
-        threshold,
+        threshold: ANY,
         ..Settings::default()
     };
     let mut teller = Teller {
         log,
         engine: Engine::new(settings),
+        at_once,
         requests: slots(log.requests),
         calls: slots(log.calls),
         run: Run {
             online: vec![None; log.calls as usize],
-            deferred: vec![None; log.calls as usize],
+            last: vec![None; log.calls as usize],
             costs: Costs::default(),
         },
     };
     let mut resolved = log.events.first().map_or(0, |(now, _)| *now);
-    let from = Instant::now();
     for &(now, event) in &log.events {
         if now.saturating_sub(resolved) > RESOLVE_UNTIL {
             // nothing has happened for long: what was due is said, and the rest of the time left out
@@ -98,7 +127,6 @@ fn tell_all(log: &Log, threshold: f64) -> Teller<'_> {
         resolved += RESOLVE_EVERY;
         teller.resolve(resolved);
     }
-    teller.run.costs.events = from.elapsed();
     teller
 }
 
@@ -109,6 +137,7 @@ fn slots<T>(count: u32) -> Vec<Option<T>> {
 struct Teller<'l> {
     log: &'l Log,
     engine: Engine<u32, u32>,
+    at_once: f64,
     /// What the engine gave for each request and call that is open.
     requests: Vec<Option<Request>>,
     calls: Vec<Option<Call>>,
@@ -162,13 +191,15 @@ impl Teller<'_> {
                     forwarded,
                     tokens: self.log.tokens(tokens),
                 };
+                self.engine.decide_from(self.at_once);
                 let from = Instant::now();
                 let (place, decision) = self.engine.call(now, outbound, call);
                 self.run.costs.decisions.push(from.elapsed());
+                self.engine.decide_from(ANY);
                 put(&mut self.calls, call, place);
                 if let Decision::Link(link) = decision {
                     put(&mut self.run.online, call, answer(link));
-                    put(&mut self.run.deferred, call, answer(link));
+                    put(&mut self.run.last, call, answer(link));
                 }
             }
             Event::Answered { call, tokens } => {
@@ -190,7 +221,7 @@ impl Teller<'_> {
         let from = Instant::now();
         for resolved in self.engine.resolve(now) {
             if let Ok(link) = resolved.link {
-                put(&mut self.run.deferred, resolved.call, answer(link));
+                put(&mut self.run.last, resolved.call, answer(link));
             }
         }
         let took = from.elapsed();
