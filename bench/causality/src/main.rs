@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bench_causality::export::{self, Flaw, Form};
+use bench_causality::export::{self, Flaw, Form, Tracer};
 use bench_causality::log::Recording;
 use bench_causality::measure::measure;
 use bench_causality::method::engine_bytes;
@@ -151,22 +151,6 @@ fn run(args: &Args) -> Result<(), Failure> {
         }
     };
     show(&report::table(&cells));
-    if std::env::var_os("CLASSES").is_some() {
-        for cell in by_server(&cells) {
-            for method in ["online", "deferred"] {
-                if let Some(m) = cell.find(method, 0.01) {
-                    show(&format!(
-                        "{} {} {} {:?} {:?}",
-                        cell.server_model,
-                        cell.in_flight,
-                        method,
-                        m.score.calibration_error(),
-                        m.score
-                    ));
-                }
-            }
-        }
-    }
     if args.command.is_none() {
         show(&report::table(&by_server(&cells)));
         show(&promises(&cells));
@@ -269,7 +253,12 @@ fn simulated(args: &Simulated) -> Result<Vec<Cell>, Failure> {
 /// What tracing tools would have recorded of an application, with these flaws.
 fn recorded(application: Application, flaws: &[Flaw], in_flight: f64, requests: u32) -> Vec<Span> {
     let workload = application.workload(in_flight, requests);
-    let mut spans = export::spans(&workload, application.services(), &simulate(&workload));
+    let mut spans = Tracer {
+        workload: &workload,
+        services: application.services(),
+        recordings: &simulate(&workload),
+    }
+    .spans();
     for flaw in flaws {
         export::spoil(&mut spans, *flaw);
     }

@@ -7,24 +7,23 @@
 
 use crate::model::Experience;
 
-/// How much more doubtful everything is than the model has it.
-const DOUBT: f64 = 2.0;
-
-/// As much more again if its calls wait for each other: their order is known, how long they wait is not.
-const QUEUED: f64 = 5.0;
+/// A share's doubt `x` is worth `x`, and at least `SLOPE · x^BEND`: a model that is nearly certain is less often right than
+/// it says.
+const SLOPE: f64 = 0.1;
+const BEND: f64 = 0.35;
 
 /// What is never certain.
 const RESIDUE: f64 = 0.0005;
 
 /// The doubt about a model that was learned from one request; it falls with their number.
-const INEXPERIENCE: f64 = 0.5;
+const INEXPERIENCE: f64 = 0.05;
 
 /// The doubt about a model that was learned in crowds alone: one that explains all that it has seen may be wrong about all
 /// of it.
-const OBSCURITY: f64 = 0.5;
+const OBSCURITY: f64 = 0.03;
 
 /// How fast that falls with the requests that were seen clearly: to `exp(-CLARITY)` of it with each.
-const CLARITY: f64 = 4.0;
+const CLARITY: f64 = 2.0;
 
 /// Classes of doubt end here.
 const CLASSES: [f64; 7] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0];
@@ -38,23 +37,23 @@ const FADE_AT: f64 = 4000.0;
 /// Doubts below this are compared with what came of them, to find out how far the model can be trusted at all.
 const SURE: f64 = 0.03;
 
-/// The doubt about a share that was found among several requests, with this experience of the kind.
-pub(crate) fn cautious(share: f64, experience: Experience, queued: bool) -> f64 {
-    let caution = if queued { QUEUED } else { 1.0 };
-    let doubt = caution * (DOUBT * (1.0 - share) + RESIDUE) + unfamiliar(experience);
-    doubt.clamp(0.0, 1.0)
+/// What a share's doubt is worth, by what is usual.
+pub(crate) fn doubt(share: f64) -> f64 {
+    let doubt = (1.0 - share).max(0.0);
+    (doubt.max(SLOPE * doubt.powf(BEND)) + RESIDUE).min(1.0)
 }
 
-/// The doubt about everything that was learned of a kind of requests.
-fn unfamiliar(experience: Experience) -> f64 {
+/// The doubt about everything that was learned of a kind of requests, to be added to that about a share. It is never
+/// measured: what a model says that is wrong about everything agrees with itself.
+pub(crate) fn unfamiliar(experience: Experience) -> f64 {
     INEXPERIENCE / (1.0 + experience.requests) + OBSCURITY * (-CLARITY * experience.clear).exp()
 }
 
 /// The doubt about the share of a request for which something speaks that was not learned of its kind, and would give it
 /// this share `alone`, if all requests in flight were alike.
 pub(crate) fn corroborated(share: f64, alone: f64, experience: Experience) -> f64 {
-    let doubt = DOUBT * (1.0 - share) + RESIDUE + (1.0 - alone) * unfamiliar(experience);
-    doubt.clamp(0.0, 1.0)
+    let doubt = (1.0 - share).max(0.0) + RESIDUE;
+    (doubt + (1.0 - alone) * unfamiliar(experience)).min(1.0)
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -142,14 +141,14 @@ mod tests {
             requests: 1000.0,
             clear: 3.0,
         };
-        assert!(cautious(1.0, crowded, false) > 0.1);
-        assert!(cautious(1.0, clear, false) < 0.01);
+        assert!(unfamiliar(crowded) > 0.02);
+        assert!(unfamiliar(clear) < 0.001);
     }
 
     #[test]
     fn a_weak_hint_does_not_make_up_for_what_was_never_learned() {
         let nothing = Experience::default();
-        assert!(corroborated(1.0, 0.3, nothing) > 0.5);
+        assert!(corroborated(1.0, 0.3, nothing) > 0.03);
         assert!(corroborated(1.0, 0.9999, nothing) < 0.01);
     }
 

@@ -61,8 +61,6 @@ pub(crate) struct Left {
     /// Whose it is, by what the requests are doing alone, and with the hints.
     pub(crate) blind: Shares,
     pub(crate) shares: Shares,
-    /// The share of weight that was dropped for want of room.
-    pub(crate) lost: f64,
 }
 
 #[derive(Debug)]
@@ -196,6 +194,7 @@ impl Joint {
             shares,
             places,
             lost,
+            lost_of,
         } = split(
             &mut self.hypotheses,
             &mut self.children,
@@ -204,13 +203,11 @@ impl Joint {
             &self.order,
             &situation,
         );
+        self.lose(&lost_of);
         self.grow(call, leave.now, leave.callee);
         self.unlearn |= self.gate.called();
         let active = self.hypotheses.first().map_or(0, Hypothesis::active);
         self.workers.learn(active, self.arrivals.len());
-        for made in self.calls.iter_mut().flatten() {
-            made.lost = 1.0 - (1.0 - made.lost) * (1.0 - lost);
-        }
         let made = Made {
             callee: leave.callee,
             at,
@@ -226,12 +223,7 @@ impl Joint {
             places,
         };
         set(&mut self.calls, call, Some(made));
-        Some(Left {
-            call,
-            blind,
-            shares,
-            lost,
-        })
+        Some(Left { call, blind, shares })
     }
 
     pub(crate) fn answered(&mut self, now: Nanos, model: &Model, call: usize) {
@@ -275,11 +267,6 @@ impl Joint {
                 hypothesis.weight += factor;
             }
         }
-    }
-
-    /// Whether calls wait for each other.
-    pub(crate) fn is_queued(&self) -> bool {
-        self.gate.limit().is_some()
     }
 
     /// The request that most probably made a call.
@@ -422,6 +409,28 @@ impl Joint {
     fn drop_beyond(&mut self, most: usize) {
         while self.hypotheses.len() > most.max(1) {
             self.spare.extend(self.hypotheses.pop());
+        }
+    }
+
+    /// So much weight of each hypothesis is dropped for want of room: what of that says of a call what those that are kept
+    /// do not mostly say is lost to it.
+    fn lose(&mut self, lost_of: &[f64]) {
+        if lost_of.is_empty() {
+            return;
+        }
+        for (call, made) in self.calls.iter_mut().enumerate() {
+            let Some(made) = made.as_mut().filter(|made| !made.settled) else {
+                continue;
+            };
+            let mostly = self
+                .children
+                .first()
+                .and_then(|child| self.hypotheses.get(child.of));
+            let mostly = mostly.map_or(usize::from(GONE), |best| best.parent(call));
+            let differ = self.hypotheses.iter().zip(lost_of);
+            let differ = differ.filter(|(hypothesis, _)| hypothesis.parent(call) != mostly);
+            let lost: f64 = differ.map(|(_, lost)| lost).sum();
+            made.lost = 1.0 - (1.0 - made.lost) * (1.0 - lost);
         }
     }
 

@@ -15,6 +15,42 @@ const BEFORE: (f64, f64) = (200.0, 0.05);
 /// The share of wrong owners below which an owner makes a link exact.
 const RARE: f64 = 0.001;
 
+/// What a call's process says about the followed requests that may have made it, one bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Owned {
+    /// Those that the same process serves.
+    same: u64,
+    /// Those that others serve.
+    others: u64,
+    /// Those of which that is not known, and how many processes each may be of.
+    unknown: u64,
+    processes: u32,
+}
+
+impl Owned {
+    /// The only one that the same process serves, if all others are known to be served by others, and some are.
+    pub(crate) fn only(&self) -> Option<usize> {
+        let only = self.same.is_power_of_two() && self.unknown == 0 && self.others != 0;
+        only.then(|| self.same.trailing_zeros() as usize)
+    }
+
+    /// The logarithm of the factor that speaks for a request, and less for or against all others; `trust` is that of the
+    /// odds that a call's process serves its parent.
+    pub(crate) fn factor(&self, request: usize, trust: f64) -> f64 {
+        let of = 1_u64.checked_shl(request as u32).unwrap_or_default();
+        if self.others & of != 0 && self.only().is_none() {
+            -trust
+        } else if self.unknown & of != 0 {
+            // it may be this process that serves it, or any
+            -f64::from(self.processes.max(1)).ln()
+        } else if self.only() == Some(request) {
+            trust
+        } else {
+            0.0
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Owners {
     processes: Map<u64, Process>,
@@ -35,6 +71,31 @@ impl Owners {
 
     pub(crate) fn of(&self, connection: Connection) -> Option<Process> {
         self.processes.get(&connection.0).copied()
+    }
+
+    /// What a call's process, if that is known, says of these requests with theirs.
+    pub(crate) fn compare(
+        process: Option<Process>,
+        requests: impl Iterator<Item = (usize, Option<Process>)>,
+    ) -> Owned {
+        let mut owned = Owned::default();
+        let Some(process) = process else { return owned };
+        let mut known: Vec<Process> = vec![process];
+        for (request, of) in requests {
+            let bit = 1_u64.checked_shl(request as u32).unwrap_or_default();
+            match of {
+                Some(of) if of == process => owned.same |= bit,
+                Some(of) => {
+                    owned.others |= bit;
+                    if !known.contains(&of) {
+                        known.push(of);
+                    }
+                }
+                None => owned.unknown |= bit,
+            }
+        }
+        owned.processes = known.len() as u32;
+        owned
     }
 
     /// The logarithm of the odds that a call's process serves its parent.

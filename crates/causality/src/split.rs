@@ -53,6 +53,8 @@ pub(crate) struct Split {
     pub(crate) places: Places,
     /// The share of weight of the children for which there was no room.
     pub(crate) lost: f64,
+    /// The same for each hypothesis, of its own children; empty if nothing was lost.
+    pub(crate) lost_of: Vec<f64>,
 }
 
 /// What is looked up once for all hypotheses in which a request is doing the same.
@@ -190,12 +192,22 @@ fn keep(children: &mut Vec<Child>, most: usize, order: &Order) -> Split {
         places.expect(child.jump, share * (-order.factor(child.jump)).exp());
         true
     });
+    let mut lost = 0.0;
+    let mut lost_of = Vec::new();
     if children.len() > most {
         children.select_nth_unstable_by(most, |a, b| b.now.total_cmp(&a.now));
-        children.truncate(most);
+        for child in children.drain(most..) {
+            let share = (child.now - best).exp() / all;
+            if lost_of.len() <= child.of {
+                lost_of.resize(child.of.saturating_add(1), 0.0);
+            }
+            if let Some(of) = lost_of.get_mut(child.of) {
+                *of += share;
+            }
+            lost += share;
+        }
     }
     children.sort_unstable_by(|a, b| b.now.total_cmp(&a.now));
-    let kept: f64 = children.iter().map(|child| (child.now - best).exp()).sum();
     for child in children.iter().rev() {
         places.stood(child.parent.into(), child.jump);
     }
@@ -203,7 +215,8 @@ fn keep(children: &mut Vec<Child>, most: usize, order: &Order) -> Split {
         blind: blind.complete(),
         shares: shares.complete(),
         places,
-        lost: (1.0 - kept / all).max(0.0),
+        lost,
+        lost_of,
     }
 }
 

@@ -15,120 +15,122 @@ use crate::sim::workload::{Target, Workload};
 /// When everything began: some moment of 2023, in nanoseconds.
 const EPOCH: u64 = 1_700_000_000_000_000_000;
 
-/// What the services of a workload, called so, would have recorded, had they been instrumented: a span for each request
-/// and one for each call.
-pub fn spans(workload: &Workload, services: &[&str], recordings: &[Recording]) -> Vec<Span> {
-    let mut spans = Vec::new();
-    for (site, recording) in recordings.iter().enumerate() {
-        let mut open = [
-            vec![0; recording.log.requests as usize],
-            vec![0; recording.log.calls as usize],
-        ];
-        for &(now, event) in &recording.log.events {
-            let at = EPOCH + now;
-            match event {
-                Event::Begin { request, route, .. } => {
-                    put(&mut open, 0, request, spans.len());
-                    let origin = recording.truth.origins.get(request as usize).copied().flatten();
-                    let parent = origin.map(|(site, call)| id(site, call, Kind::Client));
-                    let operation = operation(services, site, route.saturating_sub(1) as usize);
-                    let of = (site, request, Kind::Server);
-                    spans.push(span(recordings, services, of, parent, operation, at));
+/// A request (kind server) or a call (kind client), by its site and number.
+#[derive(Clone, Copy)]
+struct Of(usize, u32, Kind);
+
+/// What services would have recorded, had they been instrumented.
+pub struct Tracer<'t> {
+    /// The services.
+    pub workload: &'t Workload,
+    /// What they are called.
+    pub services: &'t [&'t str],
+    /// What happened.
+    pub recordings: &'t [Recording],
+}
+
+impl Tracer<'_> {
+    /// A span for each request and one for each call.
+    pub fn spans(&self) -> Vec<Span> {
+        let mut spans = Vec::new();
+        for (site, recording) in self.recordings.iter().enumerate() {
+            let log = &recording.log;
+            let mut requests = vec![0; log.requests as usize];
+            let mut calls = vec![0; log.calls as usize];
+            for &(now, event) in &log.events {
+                match event {
+                    Event::Begin { request, route, .. } => {
+                        put(&mut requests, request, spans.len());
+                        let operation = self.operation(site, route.saturating_sub(1) as usize);
+                        spans.push(self.span(Of(site, request, Kind::Server), operation, now));
+                    }
+                    Event::Call { call, callee, .. } => {
+                        put(&mut calls, call, spans.len());
+                        let operation = self.called(site, callee.saturating_sub(1) as usize);
+                        spans.push(self.span(Of(site, call, Kind::Client), operation, now));
+                    }
+                    Event::End { request } => end(&mut spans, &requests, request, now),
+                    Event::EndCall { call } => end(&mut spans, &calls, call, now),
+                    _ => {}
                 }
-                Event::Call { call, callee, .. } => {
-                    put(&mut open, 1, call, spans.len());
-                    let cause = recording.truth.parents.get(call as usize).copied().flatten();
-                    let parent = cause.map(|request| id(site, request, Kind::Server));
-                    let callee = callee.saturating_sub(1) as usize;
-                    let to = workload.services.get(site).and_then(|it| it.callees.get(callee));
-                    let operation = match to.map(|callee| callee.target) {
-                        Some(Target::Service(to, route)) => operation(services, to, route),
-                        _ => format!("store-{}", letter(callee)),
-                    };
-                    let of = (site, call, Kind::Client);
-                    spans.push(span(recordings, services, of, parent, operation, at));
-                }
-                Event::End { request } => end(&mut spans, &open, 0, request, at),
-                Event::EndCall { call } => end(&mut spans, &open, 1, call, at),
-                _ => {}
             }
         }
+        spans
     }
-    spans
-}
 
-/// A request or call of a site, by its number.
-type Of = (usize, u32, Kind);
-
-fn span(
-    recordings: &[Recording],
-    services: &[&str],
-    of: Of,
-    parent: Option<String>,
-    operation: String,
-    start: u64,
-) -> Span {
-    let (site, number, kind) = of;
-    let service = services.get(site).copied().unwrap_or("service");
-    Span {
-        trace: trace(recordings, of),
-        id: id(site, number, kind),
-        parent,
-        service: service.to_owned(),
-        instance: format!("{service}-7d4b9c-x2x1z"),
-        operation,
-        kind,
-        peer: None,
-        start,
-        end: start,
+    fn span(&self, of: Of, operation: String, at: u64) -> Span {
+        let service = self.service(of.0);
+        let mut top = of;
+        while let Some(above) = self.above(top) {
+            top = above;
+        }
+        Span {
+            trace: self.id(top),
+            id: self.id(of),
+            parent: self.above(of).map(|above| self.id(above)),
+            service: service.to_owned(),
+            instance: format!("{service}-7d4b9c-x2x1z"),
+            operation,
+            kind: of.2,
+            peer: None,
+            start: EPOCH + at,
+            end: EPOCH + at,
+        }
     }
-}
 
-/// The trace: the request from outside, or the call without cause, that everything comes from.
-fn trace(recordings: &[Recording], (mut site, mut number, mut kind): Of) -> String {
-    while let Some(recording) = recordings.get(site) {
-        let truth = &recording.truth;
-        let above = match kind {
-            Kind::Server => {
-                let origin = truth.origins.get(number as usize).copied().flatten();
-                origin.map(|(site, call)| (site, call, Kind::Client))
-            }
-            _ => {
-                let cause = truth.parents.get(number as usize).copied().flatten();
-                cause.map(|request| (site, request, Kind::Server))
-            }
-        };
-        let Some(above) = above else { break };
-        (site, number, kind) = above;
+    /// The call that a request is, or the request that caused a call.
+    fn above(&self, Of(site, number, kind): Of) -> Option<Of> {
+        let truth = &self.recordings.get(site)?.truth;
+        if kind == Kind::Server {
+            let (site, call) = (*truth.origins.get(number as usize)?)?;
+            Some(Of(site, call, Kind::Client))
+        } else {
+            let request = (*truth.parents.get(number as usize)?)?;
+            Some(Of(site, request, Kind::Server))
+        }
     }
-    id(site, number, kind)
-}
 
-fn id(site: usize, number: u32, kind: Kind) -> String {
-    let side = u64::from(kind == Kind::Server);
-    let number = (site as u64) << 40 | u64::from(number) << 1 | side;
-    format!("{:016x}", mix(number + 1))
-}
+    /// An identifier that no other has, of this workload or another.
+    fn id(&self, Of(site, number, kind): Of) -> String {
+        let side = u64::from(kind == Kind::Server);
+        let number = (site as u64) << 40 | u64::from(number) << 1 | side;
+        format!("{:016x}", mix(mix(self.workload.seed) ^ number))
+    }
 
-/// A name without digits, as a path's changing parts would have them.
-fn operation(services: &[&str], site: usize, route: usize) -> String {
-    let service = services.get(site).copied().unwrap_or("service");
-    format!("/{service}/Route{}", letter(route))
+    fn service(&self, site: usize) -> &str {
+        self.services.get(site).copied().unwrap_or("service")
+    }
+
+    /// A route's name, without digits, which would be taken for what differs from request to request.
+    fn operation(&self, site: usize, route: usize) -> String {
+        format!("/{}/Route{}", self.service(site), letter(route))
+    }
+
+    fn called(&self, site: usize, callee: usize) -> String {
+        let service = self.workload.services.get(site);
+        match service
+            .and_then(|service| service.callees.get(callee))
+            .map(|it| it.target)
+        {
+            Some(Target::Service(to, route)) => self.operation(to, route),
+            _ => format!("store-{}", letter(callee)),
+        }
+    }
 }
 
 fn letter(number: usize) -> char {
     char::from(b'A' + (number % 26) as u8)
 }
 
-fn put(open: &mut [Vec<usize>; 2], side: usize, number: u32, span: usize) {
-    if let Some(place) = open.get_mut(side).and_then(|open| open.get_mut(number as usize)) {
+fn put(spans: &mut [usize], number: u32, span: usize) {
+    if let Some(place) = spans.get_mut(number as usize) {
         *place = span;
     }
 }
 
-fn end(spans: &mut [Span], open: &[Vec<usize>; 2], side: usize, number: u32, at: u64) {
-    let span = open.get(side).and_then(|open| open.get(number as usize));
-    if let Some(span) = span.and_then(|span| spans.get_mut(*span)) {
-        span.end = at;
+fn end(spans: &mut [Span], begun: &[usize], number: u32, at: u64) {
+    let begun = begun.get(number as usize);
+    if let Some(span) = begun.and_then(|begun| spans.get_mut(*begun)) {
+        span.end = EPOCH + at;
     }
 }

@@ -31,13 +31,13 @@ pub enum Form {
 pub fn write(spans: &[Span], form: Form, mut to: impl Write) -> io::Result<()> {
     match form {
         Form::Jaeger => {
-            let traces: Vec<Value> = traces(spans).into_iter().map(jaeger).collect();
+            let traces: Vec<Value> = traces(spans).iter().map(|spans| jaeger(spans)).collect();
             let answer = json!({"data": traces, "total": 0, "limit": 0, "offset": 0, "errors": null});
             serde_json::to_writer(&mut to, &answer)?;
         }
         Form::JaegerLines => {
             for spans in traces(spans) {
-                serde_json::to_writer(&mut to, &jaeger(spans))?;
+                serde_json::to_writer(&mut to, &jaeger(&spans))?;
                 to.write_all(b"\n")?;
             }
         }
@@ -60,11 +60,11 @@ fn traces(spans: &[Span]) -> Vec<Vec<&Span>> {
     traces.into_values().collect()
 }
 
-fn jaeger(spans: Vec<&Span>) -> Value {
+fn jaeger(spans: &[&Span]) -> Value {
     let trace = spans.first().map(|span| span.trace.clone());
     let mut processes: BTreeMap<&str, String> = BTreeMap::new();
     let mut listed = serde_json::Map::new();
-    for span in &spans {
+    for span in spans {
         let next = format!("p{}", processes.len() + 1);
         if processes.contains_key(span.service.as_str()) {
             continue;

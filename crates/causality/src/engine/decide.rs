@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::evidence::Parents;
-use crate::calibration::{cautious, corroborated};
+use crate::calibration::{corroborated, doubt, unfamiliar};
 use crate::echo::{Echo, Holder};
 use crate::event::Outbound;
 use crate::joint::Left;
@@ -52,11 +52,9 @@ impl<P: Copy, C> Engine<P, C> {
             Method::Process => self.owners.is_exact(),
             _ => false,
         };
-        let share = share * (1.0 - left.lost);
         let confidence = match method {
             Method::Learned | Method::Stage => {
-                let doubt = self.doubt(best, share);
-                self.online.confidence(doubt)
+                self.online.confidence(doubt(share)) - unfamiliar(self.experience(best))
             }
             Method::Echo => {
                 let factor: f64 = echoes
@@ -83,11 +81,6 @@ impl<P: Copy, C> Engine<P, C> {
             certainty,
             method,
         })
-    }
-
-    /// The doubt about a share of a followed request.
-    pub(super) fn doubt(&self, followed: usize, share: f64) -> f64 {
-        cautious(share, self.experience(followed), self.joint.is_queued())
     }
 
     fn link(&self, place: usize, certainty: Certainty, method: Method) -> Decision<P> {
@@ -134,7 +127,7 @@ impl<P: Copy, C> Engine<P, C> {
     }
 
     /// What was learned from requests of a followed one's kind.
-    fn experience(&self, followed: usize) -> Experience {
+    pub(super) fn experience(&self, followed: usize) -> Experience {
         match self.followed.get(followed) {
             Some(Some(followed)) => self.model.experience(followed.route),
             _ => Experience::default(),

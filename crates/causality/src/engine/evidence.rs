@@ -5,7 +5,9 @@ use super::Engine;
 use super::places::{Said, bit};
 use crate::echo::{Echo, Holder};
 use crate::event::{Process, Token, Trace};
+use crate::process::{Owned, Owners};
 use crate::shares::{Hints, REQUESTS, Shares};
+use crate::split::requests;
 
 /// The most values of one call that count.
 const ECHOES_MAX: usize = 4;
@@ -70,7 +72,7 @@ impl<P: Copy, C> Engine<P, C> {
         said.collect()
     }
 
-    pub(super) fn hints(&self, echoes: &[Echo], same_process: Option<usize>) -> Hints {
+    pub(super) fn hints(&self, echoes: &[Echo], owned: &Owned, suspects: u64) -> Hints {
         let mut hints = Hints::none();
         for echo in echoes {
             match echo.holder {
@@ -82,8 +84,11 @@ impl<P: Copy, C> Engine<P, C> {
                 Holder::Call(call) => hints.like = Some((call, echo.factor)),
             }
         }
-        if let Some(same) = same_process {
-            hints.add(same, self.owners.factor());
+        if *owned != Owned::default() {
+            let trust = self.owners.factor();
+            for suspect in requests(suspects) {
+                hints.add(suspect, owned.factor(suspect, trust));
+            }
         }
         hints
     }
@@ -121,24 +126,14 @@ impl<P: Copy, C> Engine<P, C> {
         found
     }
 
-    /// The only one of these followed requests that has the same process, if the others have others.
-    pub(super) fn only_one_with(&self, process: Option<Process>, among: u64) -> Option<usize> {
-        let process = process?;
-        let mut only = None;
-        let mut others = false;
-        for (number, followed) in self.followed.iter().enumerate() {
-            let Some(followed) = followed.as_ref().filter(|_| among & bit(number) != 0) else {
-                continue;
-            };
-            if followed.process? != process {
-                others = true;
-            } else if only.is_some() {
-                return None;
-            } else {
-                only = Some(number);
-            }
-        }
-        only.filter(|_| others)
+    /// What a call's process says of these followed requests.
+    pub(super) fn owned_by(&self, process: Option<Process>, among: u64) -> Owned {
+        let followed = self.followed.iter().enumerate();
+        let suspects = followed.filter(|(number, _)| among & bit(*number) != 0);
+        Owners::compare(
+            process,
+            suspects.filter_map(|(number, followed)| Some((number, followed.as_ref()?.process))),
+        )
     }
 }
 

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 
 use self::evidence::only;
 use self::places::{Asked, Follow, Followed, Held, put};
-use crate::calibration::Calibration;
+use crate::calibration::{Calibration, doubt};
 use crate::echo::{Echoes, Holder};
 use crate::event::{Connection, Inbound, Nanos, Outbound, Process, Token};
 use crate::joint::{Joint, Leave};
@@ -21,6 +21,7 @@ use crate::model::Model;
 use crate::null::Background;
 use crate::process::Owners;
 use crate::shares::Hints;
+use crate::split::requests;
 
 /// One in so many calls whose parent is known for certain is kept from the hypotheses, to measure them by.
 const WITHHELD: u64 = 8;
@@ -222,13 +223,14 @@ impl<P: Copy, C> Engine<P, C> {
         let echoes = self.heard(call.tokens);
         let process = self.owners.of(call.connection);
         let suspects = self.followed_in_flight();
-        let same_process = self.only_one_with(process, suspects);
+        let owned = self.owned_by(process, suspects);
+        let same_process = owned.only();
         let certain = self.certain(forwarded, &echoes, same_process);
         let withheld = certain.is_some() && self.calls.is_multiple_of(WITHHELD);
         let hints = match forwarded {
             _ if withheld => Hints::none(),
             Some(parents) => only(parents),
-            None => self.hints(&echoes, same_process),
+            None => self.hints(&echoes, &owned, suspects),
         };
 
         let left = self.joint.call(
@@ -256,8 +258,8 @@ impl<P: Copy, C> Engine<P, C> {
             in_flight,
             suspects,
             said: self.said(&echoes, &left.blind),
-            same_process,
-            guess: (in_flight > 1).then(|| (best, self.doubt(best, share * (1.0 - left.lost)))),
+            owned,
+            guess: (in_flight > 1).then(|| (best, doubt(share))),
             certain,
             withheld,
             values: Vec::new(),
@@ -303,24 +305,24 @@ impl<P: Copy, C> Engine<P, C> {
                 asked.process = Some(process);
             }
         }
-        let factor = self.owners.factor();
+        let trust = self.owners.factor();
         for call in 0..self.asked.len() {
             let Some(Some(asked)) = self.asked.get(call) else {
                 continue;
             };
-            let (before, withheld) = (asked.same_process, asked.withheld);
-            let same_process = self.only_one_with(asked.process, asked.suspects);
-            if same_process == before || withheld {
+            let (before, withheld, suspects) = (asked.owned, asked.withheld, asked.suspects);
+            let owned = self.owned_by(asked.process, suspects);
+            if owned == before || withheld {
                 continue;
             }
-            if let Some(before) = before {
-                self.joint.hint(call, before, -factor);
-            }
-            if let Some(same) = same_process {
-                self.joint.hint(call, same, factor);
+            for suspect in requests(suspects) {
+                let change = owned.factor(suspect, trust) - before.factor(suspect, trust);
+                if change != 0.0 {
+                    self.joint.hint(call, suspect, change);
+                }
             }
             if let Some(Some(asked)) = self.asked.get_mut(call) {
-                asked.same_process = same_process;
+                asked.owned = owned;
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::{Call, Engine, Request};
 use crate::event::{Callee, Connection, Nanos, Process, Route, Trace};
 use crate::joint::CALLS;
+use crate::process::Owned;
 use crate::shares::REQUESTS;
 
 const _: () = assert!(REQUESTS <= 64 && CALLS < 254, "masks and numbers are that wide");
@@ -58,8 +59,8 @@ pub(super) struct Asked<C> {
     pub(super) in_flight: usize,
     pub(super) suspects: u64,
     pub(super) said: Vec<Said>,
-    /// The followed request that alone shares its process.
-    pub(super) same_process: Option<usize>,
+    /// What its process says of its suspects.
+    pub(super) owned: Owned,
     /// What was most probable by the hypotheses alone when it left, and the doubt about it.
     pub(super) guess: Option<(usize, f64)>,
     /// Its parent, if that is known for certain, and whether it was kept from the hypotheses.

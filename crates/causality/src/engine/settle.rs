@@ -4,6 +4,7 @@
 use super::Engine;
 use super::decide::PLAIN;
 use super::places::Follow;
+use crate::calibration::{doubt, unfamiliar};
 use crate::event::Nanos;
 use crate::joint::Settled;
 use crate::link::{Certainty, Link, Method, Resolved, Unknown};
@@ -43,7 +44,7 @@ impl<P: Copy, C> Engine<P, C> {
                 continue;
             };
             let open = asked.open.take();
-            let same_process = asked.same_process;
+            let same_process = asked.owned.only();
             self.learn(call, &shares);
             if let Some(known_by) = open
                 && self.resolved.len() < RESOLVED_MAX
@@ -67,7 +68,7 @@ impl<P: Copy, C> Engine<P, C> {
             self.echoes
                 .learn(said.places, shares.share(said.of), said.blind, crowd.powi(-2));
         }
-        if let Some(same) = asked.same_process.filter(|_| !asked.withheld) {
+        if let Some(same) = asked.owned.only().filter(|_| !asked.withheld) {
             self.owners.learn(shares.share(same));
         }
         if let Some((guess, doubt)) = asked.guess {
@@ -79,7 +80,7 @@ impl<P: Copy, C> Engine<P, C> {
         }
         if let Some(certain) = asked.certain.filter(|_| asked.withheld && asked.in_flight > 1) {
             let (best, share) = shares.best();
-            let doubt = self.doubt(best, share * (1.0 - shares.lost));
+            let doubt = doubt(share * (1.0 - shares.lost));
             self.deferred.learn(doubt, f64::from(u8::from(certain == best)));
         }
     }
@@ -90,8 +91,8 @@ impl<P: Copy, C> Engine<P, C> {
         let Some(followed) = followed.filter(|_| share > shares.none) else {
             return Err(Unknown::Background);
         };
-        let doubt = self.doubt(best, share * (1.0 - shares.lost));
-        let confidence = self.deferred.confidence(doubt * self.online.overconfidence());
+        let doubt = doubt(share * (1.0 - shares.lost)) * self.online.overconfidence();
+        let confidence = self.deferred.confidence(doubt) - unfamiliar(self.experience(best));
         let (certainty, method) = if same_process == Some(best) && self.owners.is_exact() && share > PLAIN {
             (Certainty::Exact, Method::Process)
         } else if confidence >= self.settings.threshold && confidence > 0.0 {
