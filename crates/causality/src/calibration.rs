@@ -12,6 +12,11 @@ use crate::model::Experience;
 const SLOPE: f64 = 0.1;
 const BEND: f64 = 0.35;
 
+/// The share of weight that was dropped for want of room, `x`, is worth `LOST · x^LOST_BEND`: what was dropped would not
+/// all have grown to what is right, and where a little was dropped more went on to be wrong than that.
+const LOST: f64 = 0.3;
+const LOST_BEND: f64 = 0.4;
+
 /// What is never certain.
 const RESIDUE: f64 = 0.0005;
 
@@ -37,10 +42,12 @@ const FADE_AT: f64 = 4000.0;
 /// Doubts below this are compared with what came of them, to find out how far the model can be trusted at all.
 const SURE: f64 = 0.03;
 
-/// What a share's doubt is worth, by what is usual.
-pub(crate) fn doubt(share: f64) -> f64 {
+/// What is to be doubted about a share, by what is usual, if so much of the weight was dropped.
+pub(crate) fn doubt(share: f64, lost: f64) -> f64 {
     let doubt = (1.0 - share).max(0.0);
-    (doubt.max(SLOPE * doubt.powf(BEND)) + RESIDUE).min(1.0)
+    let doubt = (doubt.max(SLOPE * doubt.powf(BEND)) + RESIDUE).min(1.0);
+    let lost = LOST * lost.clamp(0.0, 1.0).powf(LOST_BEND);
+    lost.mul_add((1.0 - doubt).powi(2), doubt)
 }
 
 /// The doubt about everything that was learned of a kind of requests, to be added to that about a share. It is never

@@ -54,7 +54,7 @@ impl<P: Copy, C> Engine<P, C> {
         };
         let confidence = match method {
             Method::Learned | Method::Stage => {
-                self.online.confidence(doubt(share)) - unfamiliar(self.experience(best))
+                self.online.confidence(doubt(share, 0.0)) - unfamiliar(self.experience(best))
             }
             Method::Echo => {
                 let factor: f64 = echoes

@@ -259,7 +259,7 @@ impl<P: Copy, C> Engine<P, C> {
             suspects,
             said: self.said(&echoes, &left.blind),
             owned,
-            guess: (in_flight > 1).then(|| (best, doubt(share))),
+            guess: (in_flight > 1).then(|| (best, doubt(share, 0.0))),
             certain,
             withheld,
             values: Vec::new(),

@@ -80,7 +80,7 @@ impl<P: Copy, C> Engine<P, C> {
         }
         if let Some(certain) = asked.certain.filter(|_| asked.withheld && asked.in_flight > 1) {
             let (best, share) = shares.best();
-            let doubt = doubt(share * (1.0 - shares.lost));
+            let doubt = doubt(share, shares.lost);
             self.deferred.learn(doubt, f64::from(u8::from(certain == best)));
         }
     }
@@ -91,7 +91,7 @@ impl<P: Copy, C> Engine<P, C> {
         let Some(followed) = followed.filter(|_| share > shares.none) else {
             return Err(Unknown::Background);
         };
-        let doubt = doubt(share * (1.0 - shares.lost)) * self.online.overconfidence();
+        let doubt = doubt(share, shares.lost) * self.online.overconfidence();
         let confidence = self.deferred.confidence(doubt) - unfamiliar(self.experience(best));
         let (certainty, method) = if same_process == Some(best) && self.owners.is_exact() && share > PLAIN {
             (Certainty::Exact, Method::Process)
