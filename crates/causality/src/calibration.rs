@@ -25,10 +25,10 @@ const INEXPERIENCE: f64 = 0.05;
 
 /// The doubt about a model that was learned in crowds alone: one that explains all that it has seen may be wrong about all
 /// of it.
-const OBSCURITY: f64 = 0.03;
+const OBSCURITY: f64 = 0.3;
 
 /// How fast that falls with the requests that were seen clearly: to `exp(-CLARITY)` of it with each.
-const CLARITY: f64 = 2.0;
+const CLARITY: f64 = 4.0;
 
 /// Classes of doubt end here.
 const CLASSES: [f64; 7] = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0];

@@ -50,6 +50,11 @@ impl Class {
             width: width as f32,
         }
     }
+
+    /// Where it lies among all classes, from 0 to 1: about how far by the delay's logarithm.
+    pub(crate) fn place(self) -> f64 {
+        f64::from(self.index as f32 + self.into.min(1.0)) / CLASSES as f64
+    }
 }
 
 /// Weighted delays. All sums grow with the weights; dividing by the total is left to who asks.

@@ -93,7 +93,7 @@ impl Joint {
             hypotheses: vec![Hypothesis::default()],
             spare: Vec::new(),
             children: Vec::new(),
-            order: Order::default(),
+            order: Order::new(),
             gate: Gate::new(),
             workers: Workers::new(),
             arrivals: Vec::new(),

@@ -80,7 +80,9 @@ struct State {
     seen: f32,
     /// How often it ended with a call.
     called: f32,
-    outcomes: Vec<(Outcome, Delays)>,
+    outcomes: Vec<Outcome>,
+    /// How long each of them took.
+    delays: Vec<Delays>,
     /// Weight of all outcomes that are the request's own doing: the sum of their delays.
     done: Option<Box<Delays>>,
 }
@@ -135,7 +137,7 @@ impl Model {
     pub(crate) fn outlook(&self, doing: &Doing, next: Next, now: Nanos) -> Outlook {
         let delay = now.saturating_sub(doing.since);
         let at = Class::of(delay);
-        let mut outlook = usual(doing, next, delay);
+        let mut outlook = usual(doing, next, delay, at);
         let (exact, any, share) = match next {
             Next::Call(callee) => (
                 Some(Outcome::Call(callee)),
@@ -158,9 +160,10 @@ impl Model {
             let done = state.done.as_ref().map_or(0.0, |done| f64::from(done.below(at)));
             let seen = f64::from(state.seen);
             let all = seen + BELIEVE_AFTER;
-            outlook.density = BELIEVE_AFTER.mul_add(outlook.density, density) / all;
-            outlook.calls = BELIEVE_AFTER.mul_add(outlook.calls, f64::from(state.called)) / all;
-            outlook.idle = (BELIEVE_AFTER.mul_add(outlook.idle, seen - done) / all).max(1e-9);
+            let coarser = BELIEVE_AFTER / all;
+            outlook.density = outlook.density * coarser + density / all;
+            outlook.calls = outlook.calls * coarser + f64::from(state.called) / all;
+            outlook.idle = (outlook.idle * coarser + (seen - done) / all).max(1e-9);
         }
         outlook
     }
@@ -228,10 +231,9 @@ impl Model {
 
 impl State {
     fn density(&self, outcome: Outcome, at: Class) -> f64 {
-        self.outcomes
-            .iter()
-            .find(|(seen, _)| *seen == outcome)
-            .map_or(0.0, |(_, delays)| f64::from(delays.density(at)))
+        let index = self.outcomes.iter().position(|seen| *seen == outcome);
+        let delays = index.and_then(|index| self.delays.get(index));
+        delays.map_or(0.0, |delays| f64::from(delays.density(at)))
     }
 
     fn learn(&mut self, outcome: Option<Outcome>, delay: Nanos, weight: f32, room: usize) {
@@ -243,12 +245,14 @@ impl State {
             self.done
                 .get_or_insert_with(|| Box::new(Delays::new()))
                 .add(delay, weight);
-            if let Some((_, delays)) = self.outcomes.iter_mut().find(|(seen, _)| *seen == outcome) {
+            let index = self.outcomes.iter().position(|seen| *seen == outcome);
+            if let Some(delays) = index.and_then(|index| self.delays.get_mut(index)) {
                 delays.add(delay, weight);
             } else if self.outcomes.len() < OUTCOMES_MAX.min(self.outcomes.len().saturating_add(room)) {
                 let mut delays = Delays::new();
                 delays.add(delay, weight);
-                self.outcomes.push((outcome, delays));
+                self.outcomes.push(outcome);
+                self.delays.push(delays);
             }
         }
         if self.seen > FADE_AT {
@@ -259,7 +263,7 @@ impl State {
     fn fade(&mut self) {
         self.seen *= 0.5;
         self.called *= 0.5;
-        for (_, delays) in &mut self.outcomes {
+        for delays in &mut self.delays {
             delays.fade(0.5);
         }
         if let Some(done) = &mut self.done {
@@ -269,7 +273,7 @@ impl State {
 }
 
 /// What most programs do, before this one was seen doing anything.
-fn usual(doing: &Doing, next: Next, delay: Nanos) -> Outlook {
+fn usual(doing: &Doing, next: Next, delay: Nanos, at: Class) -> Outlook {
     let (call, finish) = match (doing.after, doing.open) {
         (After::Head, _) => (0.3, 0.1),
         (After::Body, _) => (0.6, 0.4),
@@ -283,11 +287,9 @@ fn usual(doing: &Doing, next: Next, delay: Nanos) -> Outlook {
         Next::Finish => finish,
         Next::Wait => 0.0,
     };
-    let delay = (delay as f64).max(1000.0);
-    let elapsed = ((delay / 1000.0).ln() / SPREAD).min(1.0);
     Outlook {
-        density: p / (SPREAD * delay),
-        idle: 1.0 - (call + finish) * elapsed,
+        density: p / (SPREAD * (delay as f64).max(1000.0)),
+        idle: 1.0 - (call + finish) * at.place(),
         calls: call,
     }
 }

@@ -76,15 +76,32 @@ impl Places {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Order {
     seen: [f32; JUMPS],
     expected: [f32; JUMPS],
+    /// How many times as often as expected each jump was seen, and the logarithm of that.
+    odds: [f64; JUMPS],
     factors: [f64; JUMPS],
     calls: f32,
 }
 
 impl Order {
+    pub(crate) fn new() -> Self {
+        Self {
+            seen: [0.0; JUMPS],
+            expected: [0.0; JUMPS],
+            odds: [1.0; JUMPS],
+            factors: [0.0; JUMPS],
+            calls: 0.0,
+        }
+    }
+
+    /// The factor for a jump.
+    pub(crate) fn odds(&self, jump: Jump) -> f64 {
+        self.odds.get(usize::from(jump.0)).copied().unwrap_or(1.0)
+    }
+
     /// The logarithm of the factor for a jump.
     pub(crate) fn factor(&self, jump: Jump) -> f64 {
         self.factors.get(usize::from(jump.0)).copied().unwrap_or_default()
@@ -102,21 +119,17 @@ impl Order {
         self.calls += 1.0;
         let fade = if self.calls > FADE_AT { 0.5 } else { 1.0 };
         self.calls *= fade;
-        let sums = self
-            .seen
-            .iter_mut()
-            .zip(&mut self.expected)
-            .zip(&mut self.factors);
-        for (((sum, expected_so_far), factor), (seen, expected)) in
-            sums.zip(seen.iter().zip(&places.expected))
+        let sums = self.seen.iter_mut().zip(&mut self.expected).zip(&mut self.odds);
+        for (((sum, expected_so_far), odds), (seen, expected)) in sums.zip(seen.iter().zip(&places.expected))
         {
             *sum = (*sum + seen) * fade;
             *expected_so_far = (*expected_so_far + expected / expected_sum) * fade;
-            *factor = f64::from((*sum + BEFORE) / (*expected_so_far + BEFORE)).ln();
+            *odds = f64::from((*sum + BEFORE) / (*expected_so_far + BEFORE));
         }
-        if let Some(factor) = self.factors.last_mut() {
-            *factor = 0.0;
+        if let Some(odds) = self.odds.last_mut() {
+            *odds = 1.0;
         }
+        self.factors = self.odds.map(f64::ln);
     }
 }
 
@@ -126,7 +139,7 @@ mod tests {
 
     #[test]
     fn where_the_one_that_waited_longest_always_comes_first_the_others_become_improbable() {
-        let mut order = Order::default();
+        let mut order = Order::new();
         let first = Jump::over(1_000, 1_000, 2);
         let second = Jump::over(1_000_000, 1_000, 2);
         for _ in 0..200 {

@@ -42,6 +42,8 @@ pub(crate) struct Child {
     /// Which hypothesis it comes of.
     pub(crate) of: usize,
     pub(crate) parent: u8,
+    /// Since when the parent has had to make a call.
+    ready: Nanos,
     jump: Jump,
 }
 
@@ -105,18 +107,20 @@ pub(crate) fn split(
     for request in requests(situation.running) {
         let waits = situation.waiting & (1 << request) != 0;
         looks.clear();
+        let mut last = 0;
         for ((of, hypothesis), queue) in hypotheses.iter_mut().enumerate().zip(&mut queues) {
             let Some(doing) = hypothesis.doing(request) else {
                 continue;
             };
-            let look = match looks.iter().rev().find(|look| look.doing == *doing) {
-                Some(look) => *look,
-                None => {
-                    let look = Look::at(doing, model, situation, waits);
-                    looks.push(look);
-                    look
+            // most hypotheses agree with the one before
+            if looks.get(last).is_none_or(|look| look.doing != *doing) {
+                let known = looks.iter().position(|look| look.doing == *doing);
+                last = known.unwrap_or(looks.len());
+                if known.is_none() {
+                    looks.push(Look::at(doing, model, situation, waits));
                 }
-            };
+            }
+            let Some(look) = looks.get(last) else { continue };
             if look.ready {
                 queue.0 = queue.0.min(doing.ready);
                 queue.1 = queue.1.saturating_add(1);
@@ -126,15 +130,16 @@ pub(crate) fn split(
                 _ => 0.0,
             };
             let hint = like + situation.hints.of.get(request).copied().unwrap_or_default();
-            hypothesis.now += look.idle;
             children.push(Child {
                 weight: hypothesis.weight + look.density + hint,
                 now: look.density + hint - look.idle,
                 hint,
                 of,
                 parent: request as u8,
+                ready: doing.ready,
                 jump: Jump::meaningless(),
             });
+            hypothesis.now += look.idle;
         }
     }
     let none = situation.background.max(1e-30).ln() + situation.hints.none;
@@ -145,6 +150,7 @@ pub(crate) fn split(
             hint: situation.hints.none,
             of,
             parent: NONE,
+            ready: 0,
             jump: Jump::meaningless(),
         });
     }
@@ -153,13 +159,13 @@ pub(crate) fn split(
         else {
             continue;
         };
-        child.now += hypothesis.now;
-        if let Some(doing) = hypothesis.doing(child.parent.into()) {
-            child.jump = Jump::over(doing.ready, *first, *ready);
-            let factor = order.factor(child.jump);
-            child.weight += factor;
-            child.now += factor;
+        let mut factor = 0.0;
+        if child.parent != NONE {
+            child.jump = Jump::over(child.ready, *first, *ready);
+            factor = order.factor(child.jump);
         }
+        child.weight += factor;
+        child.now += hypothesis.now + factor;
     }
     keep(children, most, order)
 }
@@ -189,7 +195,7 @@ fn keep(children: &mut Vec<Child>, most: usize, order: &Order) -> Split {
         }
         all += share;
         shares.add(child.parent.into(), share);
-        places.expect(child.jump, share * (-order.factor(child.jump)).exp());
+        places.expect(child.jump, share / order.odds(child.jump));
         true
     });
     let mut lost = 0.0;
