@@ -27,7 +27,7 @@ pub(crate) const CALLS: usize = 250;
 
 /// The most hypotheses, and the most states of requests that are looked at for one decision.
 const HYPOTHESES: usize = 128;
-const LOOKS: usize = 400;
+const LOOKS: usize = 260;
 
 /// So many hypotheses there may be however many requests are in flight.
 const HYPOTHESES_MIN: usize = 4;
