@@ -12,7 +12,7 @@ use bench_causality::log::Recording;
 use bench_causality::measure::measure;
 use bench_causality::method::engine_bytes;
 use bench_causality::promises::promises;
-use bench_causality::replay::{self, Span, Unreadable};
+use bench_causality::replay::{self, Found, Span, Unreadable};
 use bench_causality::report::{self, Cell};
 use bench_causality::sim::applications::Application;
 use bench_causality::sim::catalogue::{self, Family, Set};
@@ -230,6 +230,7 @@ fn simulated(args: &Simulated) -> Result<Vec<Cell>, Failure> {
                         workload: workload.name.to_owned(),
                         server_model: server.name.to_owned(),
                         in_flight,
+                        compress: None,
                         measured,
                     };
                     if let Ok(mut done) = done.lock() {
@@ -267,8 +268,13 @@ fn recorded(application: Application, flaws: &[Flaw], in_flight: f64, requests: 
 
 /// Measures recorded traces, at each density: all instances together, then each that calls someone.
 fn replayed(files: &[PathBuf], compress: &[f64]) -> Result<Vec<Cell>, Failure> {
-    let spans = replay::read(files, |file| progress(&format!("reading {}", file.display())))?;
-    progress(&format!("{} spans read", spans.len()));
+    let Found { spans, unreadable } = replay::read(files, |file| {
+        progress(&format!("reading {}", file.display()));
+    })?;
+    progress(&format!(
+        "{} spans read; {unreadable} left out that had no identifiers or times",
+        spans.len()
+    ));
     let mut cells = Vec::new();
     for compress in compress {
         progress(&format!("replaying, {compress} times as dense"));
@@ -286,8 +292,12 @@ fn replayed_at(spans: Vec<Span>, compress: f64) -> Result<Vec<Cell>, Failure> {
     ));
     let cell = |workload: &str, recordings: &[Recording]| Cell {
         workload: workload.to_owned(),
-        server_model: "recorded".to_owned(),
+        server_model: match compress {
+            1.0 => "recorded".to_owned(),
+            times => format!("recorded x{times}"),
+        },
         in_flight: in_flight_at_calls(recordings),
+        compress: Some(compress),
         measured: measure(recordings),
     };
     let mut cells = vec![cell("all", &replay.recordings)];

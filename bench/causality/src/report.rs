@@ -15,8 +15,11 @@ pub struct Row {
     pub workload: String,
     /// What runs the requests.
     pub server_model: String,
-    /// Requests in flight that were asked for.
+    /// Requests in flight that were asked for; of recorded traces, those that calls found.
     pub in_flight: f64,
+    /// Of recorded traces, how many times closer together they were moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compress: Option<f64>,
     /// Which method.
     pub method: &'static str,
     /// The least confidence of a link; 0 for methods that know none.
@@ -52,6 +55,8 @@ pub struct Cell {
     pub server_model: String,
     /// Requests in flight that were asked for.
     pub in_flight: f64,
+    /// Of recorded traces, how many times closer together they were moved.
+    pub compress: Option<f64>,
     /// Of every method.
     pub measured: Vec<Measured>,
 }
@@ -62,6 +67,7 @@ impl Cell {
             workload: self.workload.clone(),
             server_model: self.server_model.clone(),
             in_flight: self.in_flight,
+            compress: self.compress,
             method: measured.method,
             threshold: measured.threshold,
             precision: measured.score.precision(),
@@ -135,7 +141,7 @@ pub fn table<'c>(cells: impl IntoIterator<Item = &'c Cell>) -> String {
         let took = deferred.map(Measured::decision_us_p99);
         let _infallible = writeln!(
             text,
-            "{:<15} {:<13} {:>9.1} | {} {} {} {} {} | {} {} | {} {} {} | {} {} {} {} {} | {} | {}",
+            "{:<15.15} {:<13.13} {:>9.1} | {} {} {} {} {} | {} {} | {} {} {} | {} {} {} {} {} | {} | {}",
             cell.workload,
             cell.server_model,
             cell.in_flight,

@@ -3,11 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
+use bench_causality::export::{Flaw, Form, Tracer, spoil, write};
 use bench_causality::log::{Event, Recording};
 use bench_causality::replay::{Kind, LeftOut, Replay, Span, read, rebuild};
-use bench_causality::sim::catalogue::{Family, Set, workload};
+use bench_causality::sim::applications::Application;
 use bench_causality::sim::simulate;
-use bench_causality::sim::workload::Server;
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -16,7 +16,7 @@ fn data(name: &str) -> PathBuf {
 }
 
 fn replay(name: &str) -> Replay {
-    rebuild(read(&[data(name)], |_| {}).unwrap(), 1.0)
+    rebuild(read(&[data(name)], |_| {}).unwrap().spans, 1.0)
 }
 
 /// The recording of the instance whose name begins so.
@@ -169,69 +169,113 @@ fn compressed_traces_are_closer_together_and_as_long_as_before() {
     assert_eq!(moments(|event| matches!(event, Event::End { .. })), [100, 200]);
 }
 
-/// What services that were simulated would have recorded, had they been instrumented.
-fn as_spans(recordings: &[Recording]) -> Vec<Span> {
-    let mut spans = Vec::new();
-    for (site, recording) in recordings.iter().enumerate() {
-        let request_id = |number: u32| format!("request {site} {number}");
-        let add = |spans: &mut Vec<Span>, id: String, parent, kind, start| {
-            spans.push(span(
-                &id,
-                None,
-                &format!("service {site}"),
-                kind,
-                start,
-                start + 1,
-            ));
-            spans.last_mut().unwrap().parent = parent;
-        };
-        let mut open = std::collections::BTreeMap::new();
-        for (now, event) in &recording.log.events {
-            match *event {
-                Event::Begin { request, .. } => {
-                    let origin = recording.truth.origins[request as usize];
-                    let parent = origin.map(|(site, call)| format!("call {site} {call}"));
-                    open.insert((Kind::Server, request), spans.len());
-                    add(&mut spans, request_id(request), parent, Kind::Server, *now);
-                }
-                Event::Call { call, .. } => {
-                    let parent = recording.truth.parents[call as usize].map(request_id);
-                    open.insert((Kind::Client, call), spans.len());
-                    add(
-                        &mut spans,
-                        format!("call {site} {call}"),
-                        parent,
-                        Kind::Client,
-                        *now,
-                    );
-                }
-                Event::End { request } => spans[open[&(Kind::Server, request)]].end = *now,
-                Event::EndCall { call } => spans[open[&(Kind::Client, call)]].end = *now,
-                _ => {}
-            }
+/// What an application's services would have recorded, and what their sidecars saw.
+fn recorded(application: Application) -> (Vec<Span>, Vec<Recording>) {
+    let workload = application.workload(2.0, 100);
+    let recordings = simulate(&workload);
+    let tracer = Tracer {
+        workload: &workload,
+        services: application.services(),
+        recordings: &recordings,
+    };
+    (tracer.spans(), recordings)
+}
+
+/// Whether every sidecar sees the same calls with the same causes, whatever they are called.
+fn has_the_causes_of(replay: &Replay, recordings: &[Recording], application: Application) {
+    assert_eq!(replay.left_out, LeftOut::default());
+    for (recording, name) in recordings.iter().zip(application.services()) {
+        if recording.log.requests > 0 {
+            let replayed = of(replay, &format!("{name} "));
+            assert_eq!(replayed.truth.parents, recording.truth.parents, "{name}");
         }
     }
-    spans
 }
 
 #[test]
-fn what_is_simulated_recorded_and_replayed_has_the_same_causes() {
-    let workload = workload(Set::Train, Family::Tree, Server::go(), 4.0, 100);
-    let simulated = simulate(&workload);
-    let replay = rebuild(as_spans(&simulated), 1.0);
-    assert_eq!(replay.left_out, LeftOut::default());
-    for (site, recording) in simulated.iter().enumerate() {
-        let name = format!("service {site}");
-        let at = replay.names.iter().position(|it| *it == name).unwrap();
-        let replayed = &replay.recordings[at];
-        assert_eq!(replayed.truth.parents, recording.truth.parents, "{name}");
-        let named =
-            |origin: &Option<(usize, u32)>| origin.map(|(site, call)| (replay.names[site].clone(), call));
-        let origins: Vec<_> = replayed.truth.origins.iter().map(named).collect();
-        let wanted = recording.truth.origins.iter();
-        let wanted: Vec<_> = wanted
-            .map(|it| it.map(|(site, call)| (format!("service {site}"), call)))
-            .collect();
-        assert_eq!(origins, wanted, "{name}");
+fn what_is_simulated_recorded_written_and_replayed_has_the_same_causes_in_every_form() {
+    for application in Application::ALL {
+        let (spans, recordings) = recorded(application);
+        has_the_causes_of(&rebuild(spans.clone(), 1.0), &recordings, application);
+        for form in [Form::Otlp, Form::OtlpLines] {
+            let file = written(&spans, form);
+            let found = read(std::slice::from_ref(&file), |_| {}).unwrap();
+            assert_eq!((found.spans.len(), found.unreadable), (spans.len(), 0));
+            has_the_causes_of(&rebuild(found.spans, 1.0), &recordings, application);
+            std::fs::remove_file(file).unwrap();
+        }
     }
+}
+
+/// Microseconds do not keep the order of what happens within one: of Jaeger's files, as many calls are asked for.
+#[test]
+fn jaegers_files_have_all_calls_with_causes() {
+    let (spans, recordings) = recorded(Application::Shop);
+    for form in [Form::Jaeger, Form::JaegerLines] {
+        let file = written(&spans, form);
+        let replay = rebuild(read(std::slice::from_ref(&file), |_| {}).unwrap().spans, 1.0);
+        std::fs::remove_file(file).unwrap();
+        let calls = |all: &[Recording]| all.iter().map(|it| it.log.calls).sum::<u32>();
+        assert_eq!(calls(&replay.recordings), calls(&recordings));
+        let causes = replay.recordings.iter().flat_map(|it| &it.truth.parents);
+        assert!(causes.into_iter().all(Option::is_some));
+    }
+}
+
+#[test]
+fn a_recording_with_flaws_is_replayed_as_far_as_it_goes() {
+    for flaw in [
+        Flaw::Kindless,
+        Flaw::ServersOnly,
+        Flaw::SharedIds,
+        Flaw::Skew,
+        Flaw::Lost,
+    ] {
+        let (mut spans, recordings) = recorded(Application::Hotel);
+        spoil(&mut spans, flaw);
+        let replay = rebuild(spans, 1.0);
+        let frontend = of(&replay, "frontend ");
+        let whole = recordings[0].log.calls;
+        if flaw == Flaw::Lost {
+            assert!(replay.left_out.causeless > 0 && frontend.log.calls > whole * 9 / 10);
+        } else {
+            assert_eq!(
+                (replay.left_out.causeless, frontend.log.calls),
+                (0, whole),
+                "{flaw:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_looks_like_a_span_and_has_no_times_is_counted() {
+    let file = scratch("untimed.json");
+    std::fs::write(
+        &file,
+        r#"{"data": [{"spans": [{"traceID": "a", "spanID": "b"}]}], "total": 1}"#,
+    )
+    .unwrap();
+    let found = read(std::slice::from_ref(&file), |_| {}).unwrap();
+    std::fs::remove_file(file).unwrap();
+    assert_eq!((found.spans.len(), found.unreadable), (0, 1));
+}
+
+#[test]
+fn a_file_that_was_cut_off_is_refused() {
+    let file = scratch("cut.json");
+    std::fs::write(&file, r#"{"data": [{"spans": [{"traceID": "a","#).unwrap();
+    let error = read(std::slice::from_ref(&file), |_| {}).unwrap_err().to_string();
+    std::fs::remove_file(file).unwrap();
+    assert!(error.contains("cut.json") && error.contains("EOF"), "{error}");
+}
+
+fn scratch(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("bench-causality-{}-{name}", std::process::id()))
+}
+
+fn written(spans: &[Span], form: Form) -> PathBuf {
+    let file = scratch(&format!("{form:?}.json"));
+    write(spans, form, std::fs::File::create(&file).unwrap()).unwrap();
+    file
 }

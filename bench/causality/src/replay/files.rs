@@ -25,29 +25,45 @@ enum Why {
     Protobuf(#[from] otlp::receive::BadRequest),
 }
 
+/// What stood in files.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The spans.
+    pub spans: Vec<Span>,
+    /// How many things looked like spans, but had no identifiers or no times.
+    pub unreadable: usize,
+}
+
+impl Found {
+    pub(super) fn add(&mut self, span: Option<Span>) {
+        self.unreadable += usize::from(span.is_none());
+        self.spans.extend(span);
+    }
+}
+
 /// All spans of these files, and of all files in these folders, in the order of their names. A file is JSON of Jaeger or
 /// of OTLP, one document or many, or an OTLP export request in protobuf; each may be compressed with gzip.
 ///
 /// `seen` is told of every file before it is read.
-pub fn read(paths: &[PathBuf], mut seen: impl FnMut(&Path)) -> Result<Vec<Span>, Unreadable> {
+pub fn read(paths: &[PathBuf], mut seen: impl FnMut(&Path)) -> Result<Found, Unreadable> {
     let mut files = Vec::new();
     for path in paths {
         find(path, &mut files)?;
     }
-    let mut spans = Vec::new();
+    let mut found = Found::default();
     for file in files {
         seen(&file);
-        add(&mut spans, &file).map_err(|why| Unreadable { file, why })?;
+        add(&mut found, &file).map_err(|why| Unreadable { file, why })?;
     }
-    Ok(spans)
+    Ok(found)
 }
 
-fn add(spans: &mut Vec<Span>, file: &Path) -> Result<(), Why> {
+fn add(found: &mut Found, file: &Path) -> Result<(), Why> {
     let bytes = open(file)?;
     match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
         None => {}
-        Some(b'{' | b'[') => json::add(spans, &bytes)?,
-        Some(_) => protobuf::add(spans, bytes)?,
+        Some(b'{' | b'[') => json::add(found, &bytes)?,
+        Some(_) => protobuf::add(&mut found.spans, bytes)?,
     }
     Ok(())
 }

@@ -3,9 +3,16 @@
 //! A file holds one document after another. What a document is is not asked: wherever in it a list of Jaeger's spans or
 //! of OTLP's resource spans stands, it is taken. So `{"data": [...]}`, a list of traces, one trace, a list of spans,
 //! documents of Elasticsearch and answers of Jaeger's and Tempo's APIs are all read.
+//!
+//! Lists are read one element after the other: no more than one trace, or one service's spans of an OTLP request, stands
+//! in memory as JSON at a time.
 
+use std::fmt;
+
+use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::{Deserializer, Map, Value};
 
+use super::files::Found;
 use super::span::{INSTANCE, PEER, identifier, template};
 use super::{Kind, Span};
 
@@ -14,33 +21,99 @@ const HOLDS_TRACES: [&str; 8] = [
     "data", "traces", "trace", "result", "results", "hits", "_source", "items",
 ];
 
-pub(super) fn add(spans: &mut Vec<Span>, bytes: &[u8]) -> Result<(), serde_json::Error> {
-    for document in Deserializer::from_slice(bytes).into_iter::<Value>() {
-        walk(spans, &document?, None);
+/// Fields whose content is a list of OTLP's resource spans.
+const GROUPS: [&str; 3] = ["resourceSpans", "resource_spans", "batches"];
+
+pub(super) fn add(found: &mut Found, bytes: &[u8]) -> Result<(), serde_json::Error> {
+    let mut documents = Deserializer::from_slice(bytes);
+    while documents.end().is_err() {
+        Walk { found, groups: false }.deserialize(&mut documents)?;
     }
     Ok(())
 }
 
+/// Takes every span of what is read next: anything, or a list of OTLP's resource spans.
+struct Walk<'s> {
+    found: &'s mut Found,
+    groups: bool,
+}
+
+impl<'d> DeserializeSeed<'d> for Walk<'_> {
+    type Value = ();
+
+    fn deserialize<D: serde::Deserializer<'d>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'d> Visitor<'d> for Walk<'_> {
+    type Value = ();
+
+    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("traces")
+    }
+
+    fn visit_seq<A: SeqAccess<'d>>(self, mut list: A) -> Result<(), A::Error> {
+        let Self { found, groups } = self;
+        while list.next_element_seed(Walk { found, groups })?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'d>>(self, mut fields: A) -> Result<(), A::Error> {
+        let mut kept = Map::new();
+        while let Some(name) = fields.next_key::<String>()? {
+            let groups = GROUPS.contains(&name.as_str());
+            if !self.groups && (groups || HOLDS_TRACES.contains(&name.as_str())) {
+                let found = &mut *self.found;
+                fields.next_value_seed(Walk { found, groups })?;
+            } else {
+                kept.insert(name, fields.next_value()?);
+            }
+        }
+        match self.groups {
+            true => otlp(self.found, &Value::Object(kept)),
+            false => walk(self.found, &Value::Object(kept), None),
+        }
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
 /// Takes every span in a value, whose processes are those of the closest document that has some.
-fn walk(spans: &mut Vec<Span>, value: &Value, processes: Option<&Value>) {
+fn walk(found: &mut Found, value: &Value, processes: Option<&Value>) {
     match value {
-        Value::Array(values) => values.iter().for_each(|value| walk(spans, value, processes)),
+        Value::Array(values) => values.iter().for_each(|value| walk(found, value, processes)),
         Value::Object(fields) => {
             let processes = fields.get("processes").or(processes);
             if one_of(fields, &["spanID", "spanId", "span_id"]).is_some() {
-                spans.extend(jaeger(fields, processes));
+                found.add(jaeger(fields, processes));
                 return;
             }
-            if let Some(groups) = one_of(fields, &["resourceSpans", "resource_spans", "batches"]) {
-                list(groups).for_each(|group| otlp(spans, group));
-            }
             if let Some(list) = fields.get("spans") {
-                walk(spans, list, processes);
-            }
-            for name in HOLDS_TRACES {
-                if let Some(value) = fields.get(name) {
-                    walk(spans, value, processes);
-                }
+                walk(found, list, processes);
             }
         }
         _ => {}
@@ -118,7 +191,7 @@ fn parent(fields: &Map<String, Value>) -> Option<String> {
     first.or_else(|| text(one_of(fields, &names)?))
 }
 
-fn otlp(spans: &mut Vec<Span>, group: &Value) {
+fn otlp(found: &mut Found, group: &Value) {
     let resource = Attributes(group.get("resource").and_then(|it| it.get("attributes")), None);
     let service = resource.first(&["service.name"]).unwrap_or_default();
     let instance = resource.first(&INSTANCE).unwrap_or_default();
@@ -151,7 +224,7 @@ fn otlp(spans: &mut Vec<Span>, group: &Value) {
                 end: end.max(start),
             })
         };
-        spans.extend(read());
+        found.add(read());
     }
 }
 

@@ -11,6 +11,6 @@ mod protobuf;
 mod rebuild;
 mod span;
 
-pub use files::{Unreadable, read};
+pub use files::{Found, Unreadable, read};
 pub use rebuild::{LeftOut, Replay, rebuild};
 pub use span::{Kind, Span};

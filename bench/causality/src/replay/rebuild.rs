@@ -46,15 +46,8 @@ pub struct LeftOut {
 pub fn rebuild(mut spans: Vec<Span>, compress: f64) -> Replay {
     let all = spans.len();
     spans.sort_by(|a, b| {
-        let key = |span: &Span| {
-            (
-                span.trace.clone(),
-                span.id.clone(),
-                span.kind,
-                span.service.clone(),
-            )
-        };
-        key(a).cmp(&key(b))
+        let names = (&a.trace, &a.id).cmp(&(&b.trace, &b.id));
+        names.then_with(|| (a.kind, &a.service, a.start).cmp(&(b.kind, &b.service, b.start)))
     });
     spans.dedup_by(|a, b| {
         (&a.trace, &a.id, a.kind, &a.service, a.start) == (&b.trace, &b.id, b.kind, &b.service, b.start)
@@ -87,9 +80,9 @@ fn squeeze(spans: &mut [Span], compress: f64) {
         let start = starts.get(&span.trace).copied().unwrap_or_default();
         let begun = ((start - origin) as f64 / compress) as u64;
         let length = span.end - span.start;
-        span.start = begun + (span.start - start);
+        span.start = begun.saturating_add(span.start - start);
         // what takes no time still begins before it ends
-        span.end = span.start + length.max(1);
+        span.end = span.start.saturating_add(length.max(1));
     }
 }
 
