@@ -299,6 +299,7 @@ impl Joint {
         }
         if std::mem::take(&mut self.unlearn) {
             model.unlearn();
+            self.order = Order::of_queue();
         }
         for request in 0..self.requests.len() {
             self.learn_from(model, request, &suspects);

@@ -15,6 +15,10 @@ const MEANINGLESS: Jump = Jump((JUMPS - 1) as u8);
 /// So often, each jump is taken to have happened as often as expected.
 const BEFORE: f32 = 4.0;
 
+/// How much rarer than without any order each jump is expected to be in a queue, as if so many had been seen of each.
+const QUEUE: [f32; 8] = [1.0, 0.9, 0.7, 0.4, 0.15, 0.05, 0.02, 0.01];
+const QUEUED: f32 = 80.0;
+
 /// What was seen counts half once so many calls were.
 const FADE_AT: f32 = 1000.0;
 
@@ -97,6 +101,18 @@ impl Order {
         }
     }
 
+    /// That of a queue: what is ready first comes first, but for what a program does between being ready and standing in
+    /// it. It is where learning starts from, and unlearned where it is not so.
+    pub(crate) fn of_queue() -> Self {
+        let mut order = Self::new();
+        for (index, seen) in order.seen.iter_mut().enumerate() {
+            *seen = QUEUED * QUEUE.get(index).copied().unwrap_or(1.0);
+        }
+        order.expected = [QUEUED; JUMPS];
+        order.weigh();
+        order
+    }
+
     /// The factor for a jump.
     pub(crate) fn odds(&self, jump: Jump) -> f64 {
         self.odds.get(usize::from(jump.0)).copied().unwrap_or(1.0)
@@ -119,12 +135,18 @@ impl Order {
         self.calls += 1.0;
         let fade = if self.calls > FADE_AT { 0.5 } else { 1.0 };
         self.calls *= fade;
-        let sums = self.seen.iter_mut().zip(&mut self.expected).zip(&mut self.odds);
-        for (((sum, expected_so_far), odds), (seen, expected)) in sums.zip(seen.iter().zip(&places.expected))
-        {
+        let sums = self.seen.iter_mut().zip(&mut self.expected);
+        for ((sum, expected_so_far), (seen, expected)) in sums.zip(seen.iter().zip(&places.expected)) {
             *sum = (*sum + seen) * fade;
             *expected_so_far = (*expected_so_far + expected / expected_sum) * fade;
-            *odds = f64::from((*sum + BEFORE) / (*expected_so_far + BEFORE));
+        }
+        self.weigh();
+    }
+
+    fn weigh(&mut self) {
+        let sums = self.seen.iter().zip(&self.expected);
+        for (odds, (seen, expected)) in self.odds.iter_mut().zip(sums) {
+            *odds = f64::from((seen + BEFORE) / (expected + BEFORE));
         }
         if let Some(odds) = self.odds.last_mut() {
             *odds = 1.0;

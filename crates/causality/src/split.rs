@@ -14,7 +14,7 @@ pub(crate) const HOPELESS: f64 = 11.0;
 const WAITS: f64 = -5.0;
 
 /// A request has to make a call if that is what it does next with at least this probability.
-const READY: f64 = 0.3;
+const READY: f64 = 0.5;
 
 /// A call, and all that is known when it leaves.
 pub(crate) struct Situation<'a> {
