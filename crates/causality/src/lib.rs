@@ -44,8 +44,9 @@
 //!
 //! # How sure it is
 //!
-//! A share of the weight is no confidence: the model is never quite true. Shares become confidences by caution, and by
-//! what was measured on calls whose parents are certain but were kept from the hypotheses (`calibration`).
+//! A share of the weight is no confidence: the model is never quite true. Shares become confidences by what such shares,
+//! and the weight that was dropped for want of room, were worth in training workloads, and by what is measured on calls
+//! whose parents are certain but were kept from the hypotheses (`calibration`).
 //!
 //! A model that was learned in crowds alone may explain everything and be wrong about all of it, and nothing in the crowd
 //! would show it. So how clearly requests of each kind were seen is counted, too: one that was alone, or whose calls are

@@ -160,6 +160,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_taken_for_a_queue_and_is_none_is_found_out() {
+        let mut order = Order::of_queue();
+        let first = Jump::over(1_000, 1_000, 2);
+        let second = Jump::over(1_000_000, 1_000, 2);
+        assert!(order.factor(second) < -1.0);
+        for _ in 0..500 {
+            let mut places = Places::new();
+            places.stood(0, first);
+            places.stood(1, second);
+            places.expect(first, 0.5);
+            places.expect(second, 0.5);
+            let mut shares = Shares::nothing();
+            shares.add(0, 0.5);
+            shares.add(1, 0.5);
+            order.learn(&places, &shares);
+        }
+        assert!(order.factor(second) > -0.5);
+    }
+
+    #[test]
     fn where_the_one_that_waited_longest_always_comes_first_the_others_become_improbable() {
         let mut order = Order::new();
         let first = Jump::over(1_000, 1_000, 2);

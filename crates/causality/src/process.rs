@@ -118,3 +118,24 @@ impl Owners {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_of_other_processes_are_excluded_although_one_is_unknown() {
+        let of = |number| Some(Process(number));
+        let requests = [(0, of(1)), (1, of(2)), (2, None)];
+        let owned = Owners::compare(of(2), requests.into_iter());
+        assert_eq!(owned.only(), None);
+        assert_eq!(owned.factor(0, 8.0), -8.0);
+        assert_eq!(owned.factor(1, 8.0), 0.0);
+        // the unknown one may be of either
+        assert_eq!(owned.factor(2, 8.0), -f64::from(2).ln());
+
+        let all_known = Owners::compare(of(2), requests.into_iter().take(2));
+        assert_eq!(all_known.only(), Some(1));
+        assert_eq!((all_known.factor(0, 8.0), all_known.factor(1, 8.0)), (0.0, 8.0));
+    }
+}

@@ -261,6 +261,45 @@ fn the_process_that_alone_has_a_request_is_an_exact_cause() {
     );
 }
 
+/// Three requests of one route and a call by the second one's process; the third one's process is this one, if any.
+fn call_by_the_second_process(third: Option<u32>) -> Decision<u32> {
+    let mut pod = Pod::experienced();
+    let _first = pod.begin_by(1, 1, &[], Connection(10_001));
+    let _second = pod.begin_by(2, 1, &[], Connection(10_002));
+    let _third = pod.begin_by(3, 1, &[], Connection(10_003));
+    pod.own(10_001, 1);
+    pod.own(10_002, 2);
+    if let Some(third) = third {
+        pod.own(10_003, third);
+    }
+    pod.own(10_004, 2);
+    pod.wait(MILLI);
+    pod.call_by(0, 1, &[], Connection(10_004)).1
+}
+
+#[test]
+fn while_one_process_is_unknown_the_known_ones_exclude_but_make_nothing_exact() {
+    let known = link(call_by_the_second_process(Some(3)));
+    assert_eq!((known.parent, known.certainty), (2, Certainty::Exact));
+    assert_eq!(call_by_the_second_process(None), Decision::Open);
+}
+
+#[test]
+fn of_two_requests_one_is_excluded_by_its_process_and_the_other_is_what_is_left() {
+    let mut pod = Pod::experienced();
+    let first = pod.begin_by(1, 1, &[], Connection(10_001));
+    let second = pod.begin_by(2, 1, &[], Connection(10_002));
+    pod.own(10_001, 1);
+    pod.own(10_003, 2);
+    pod.wait(MILLI);
+    let (_call, decision) = pod.call_by(5, 1, &[], Connection(10_003));
+    let link = link(decision);
+    assert_eq!(link.parent, 2);
+    assert!(matches!(link.certainty, Certainty::Inferred(_)), "{link:?}");
+    pod.end(first);
+    pod.end(second);
+}
+
 #[test]
 fn a_process_that_is_found_out_after_the_call_decides_in_the_end() {
     let mut pod = Pod::experienced();
