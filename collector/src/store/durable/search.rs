@@ -20,8 +20,9 @@ use super::view::{Bad, View};
 use crate::hash::Seeded;
 use crate::query::{Order, Outcome, Place, Query, Summary, all_ids};
 
-/// Candidates that are remembered at first. When none of them is left and more are wanted, more are.
-const CANDIDATES: usize = 1 << 12;
+/// Candidates that are remembered at first. When none of them is left and more are wanted, more are, and everything is looked
+/// at again: so many that it hardly ever is, even where filters take a row group in a hundred for one that may match.
+const CANDIDATES: usize = 1 << 15;
 /// A row group is read whole when so many of its traces have been read by themselves.
 const TOUCHES: u32 = 8;
 
