@@ -304,14 +304,11 @@ impl<'a> Search<'a> {
             entry: 0,
         });
         let singles = std::mem::take(&mut self.singles);
-        let mut candidates: Vec<_> = singles
-            .into_iter()
-            .map(|Reverse(single)| single)
-            .chain(several)
-            .collect();
-        candidates.sort_unstable_by_key(|candidate| Reverse(*candidate));
+        let singles = singles.into_iter().map(|Reverse(single)| single);
+        // of very many, a few are looked at
+        let mut candidates: BinaryHeap<_> = singles.chain(several).collect();
         let mut whole: HashSet<(usize, u32)> = HashSet::new();
-        for candidate in candidates {
+        while let Some(candidate) = candidates.pop() {
             // no candidate that is left can stand before this place
             let best = Place {
                 measure: candidate.bound,
