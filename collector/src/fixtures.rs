@@ -109,19 +109,11 @@ pub(crate) fn any_spans() -> impl Strategy<Value = Vec<Span>> {
 }
 
 fn any_span() -> impl Strategy<Value = Span> {
-    const KINDS: [Kind; 6] = [
-        Kind::Unspecified,
-        Kind::Internal,
-        Kind::Server,
-        Kind::Client,
-        Kind::Producer,
-        Kind::Consumer,
-    ];
     let identity = (
         1..u128::MAX,
         1..u64::MAX,
         proptest::option::of(1..u64::MAX),
-        prop::sample::select(&KINDS[..]),
+        prop::sample::select(&Kind::ALL[..]),
     );
     let times = (any::<u64>(), any::<u64>(), any::<u32>(), any::<[u32; 3]>());
     let status = prop_oneof![

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use otlp::model::{Kind, Span, Status, Value};
+use otlp::model::{Attribute, Kind, Span, Status, Value};
 use serde_json::json;
 
 /// The names of all derived tags.
@@ -57,9 +57,8 @@ pub fn kind_name(kind: Kind) -> Option<&'static str> {
     }
 }
 
-/// Whether any value that the span has under `key` passes: in its own attributes, those of its resource, scope, events
-/// or links, the names of its events (under `event`), or a derived tag.
-pub fn any(span: &Span, key: &str, passes: impl Fn(&Value) -> bool) -> bool {
+/// All attributes of a span, wherever they stand: its own, those of its resource, scope, events and links.
+pub fn attributes(span: &Span) -> impl Iterator<Item = &Attribute> {
     let own = [
         &span.attributes,
         &span.resource.attributes,
@@ -67,15 +66,17 @@ pub fn any(span: &Span, key: &str, passes: impl Fn(&Value) -> bool) -> bool {
     ];
     let events = span.events.iter().map(|event| &event.attributes);
     let links = span.links.iter().map(|link| &link.attributes);
+    own.into_iter().chain(events).chain(links).flatten()
+}
+
+/// Whether any value that the span has under `key` passes: in its [`attributes`], the names of its events (under `event`), or a
+/// derived tag.
+pub fn any(span: &Span, key: &str, passes: impl Fn(&Value) -> bool) -> bool {
     let event_named = || {
         let mut names = span.events.iter().map(|event| Value::String(event.name.clone()));
         names.any(|name| passes(&name))
     };
-    own.into_iter()
-        .chain(events)
-        .chain(links)
-        .flatten()
-        .any(|attribute| attribute.key == key && passes(&attribute.value))
+    attributes(span).any(|attribute| attribute.key == key && passes(&attribute.value))
         || (key == "event" && event_named())
         || derived(span).any(|(name, value)| name == key && passes(&value))
 }

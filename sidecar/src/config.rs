@@ -206,6 +206,7 @@ impl Settings {
         };
         let refused: BTreeMap<&str, Problems> = VARIABLES
             .iter()
+            .filter(|(name, _)| variable(name).is_some())
             .filter_map(|(name, _)| Some((*name, alone(name)?)))
             .collect();
         let settings = Self::read(file, |name| {

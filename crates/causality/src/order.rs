@@ -159,6 +159,16 @@ impl Order {
 mod tests {
     use super::*;
 
+    /// Two that stood in these places, as likely as each other.
+    fn both(first: Jump, second: Jump) -> Places {
+        let mut places = Places::new();
+        places.stood(0, first);
+        places.stood(1, second);
+        places.expect(first, 0.5);
+        places.expect(second, 0.5);
+        places
+    }
+
     #[test]
     fn what_is_taken_for_a_queue_and_is_none_is_found_out() {
         let mut order = Order::of_queue();
@@ -166,11 +176,7 @@ mod tests {
         let second = Jump::over(1_000_000, 1_000, 2);
         assert!(order.factor(second) < -1.0);
         for _ in 0..500 {
-            let mut places = Places::new();
-            places.stood(0, first);
-            places.stood(1, second);
-            places.expect(first, 0.5);
-            places.expect(second, 0.5);
+            let places = both(first, second);
             let mut shares = Shares::nothing();
             shares.add(0, 0.5);
             shares.add(1, 0.5);
@@ -185,11 +191,7 @@ mod tests {
         let first = Jump::over(1_000, 1_000, 2);
         let second = Jump::over(1_000_000, 1_000, 2);
         for _ in 0..200 {
-            let mut places = Places::new();
-            places.stood(0, first);
-            places.stood(1, second);
-            places.expect(first, 0.5);
-            places.expect(second, 0.5);
+            let places = both(first, second);
             let mut shares = Shares::nothing();
             shares.add(0, 1.0);
             order.learn(&places, &shares);

@@ -195,14 +195,6 @@ impl Attributes for Scanned<'_> {
 }
 
 impl Said<'_> {
-    /// Makes `value` the same, with the room that it has.
-    pub fn write_to(&self, value: &mut Value) {
-        match (self, value) {
-            (Self::Scalar(Scalar::Text(text)), Value::String(room)) => room.replace_range(.., text),
-            (said, value) => *value = said.to_value(),
-        }
-    }
-
     /// The value in types of its own.
     pub fn to_value(&self) -> Value {
         match self {
@@ -214,20 +206,6 @@ impl Said<'_> {
             Self::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
             // it decoded when it was scanned
             Self::Nested(any) => AnyValue::decode(*any).map_or(Value::Empty, |any| convert::value(any.value)),
-        }
-    }
-}
-
-impl PartialEq<Value> for Said<'_> {
-    /// Whether it is the same without building anything: of bytes, lists and maps, `false` without a look.
-    fn eq(&self, value: &Value) -> bool {
-        match (self, value) {
-            (Self::Empty, Value::Empty) => true,
-            (Self::Scalar(Scalar::Text(one)), Value::String(other)) => one == other,
-            (Self::Scalar(Scalar::Bool(one)), Value::Bool(other)) => one == other,
-            (Self::Scalar(Scalar::Int(one)), Value::Int(other)) => one == other,
-            (Self::Scalar(Scalar::Double(one)), Value::Double(other)) => one.to_bits() == other.to_bits(),
-            _ => false,
         }
     }
 }

@@ -233,15 +233,7 @@ impl Shared {
 }
 
 fn kind_of(name: &[u8]) -> Option<Kind> {
-    let kinds = [
-        Kind::Unspecified,
-        Kind::Internal,
-        Kind::Server,
-        Kind::Client,
-        Kind::Producer,
-        Kind::Consumer,
-    ];
-    kinds
+    Kind::ALL
         .into_iter()
         .find(|kind| tags::kind_name(*kind).unwrap_or(UNSPECIFIED).as_bytes() == name)
 }

@@ -54,14 +54,7 @@ fn of_span(span: &Span, mut add: impl FnMut(Token)) {
     add(token(NAME, span.name.as_bytes(), b""));
     add(token(KIND, &[span.kind as u8], b""));
     add(token(STATUS, &[Outcome::of(&span.status) as u8], b""));
-    let own = [
-        &span.attributes,
-        &span.resource.attributes,
-        &span.scope.attributes,
-    ];
-    let events = span.events.iter().map(|event| &event.attributes);
-    let links = span.links.iter().map(|link| &link.attributes);
-    for attribute in own.into_iter().chain(events).chain(links).flatten() {
+    for attribute in tags::attributes(span) {
         of_pair(&attribute.key, &attribute.value, &mut add);
     }
     for event in &span.events {
