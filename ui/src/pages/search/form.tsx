@@ -2,23 +2,18 @@ import { useQuery } from '@tanstack/react-query';
 import { type ReactNode, type SubmitEvent, useState } from 'react';
 
 import { operationsOf } from '../../api/queries.ts';
+import { Choice, choices, Options, TextField } from '../../design/fields.tsx';
 import { withQuery } from '../../url/href.ts';
 import { Link } from '../../url/link.tsx';
 import { navigate } from '../../url/location.ts';
+import { useDraft } from '../../url/use-draft.ts';
 import { Conditions } from './conditions.tsx';
 import { type Draft, draftOf, type Field, narrowing, orderOf, paramsOf } from './question.ts';
 import { TimeFields } from './time-fields.tsx';
 
 /** Every field of a search. Choices count at once, texts with Enter or the button. */
 export function SearchForm({ params, services }: { params: URLSearchParams; services: readonly string[] }) {
-  const asked = params.toString();
-  const [draft, setDraft] = useState<Draft>(() => draftOf(params));
-  const [known, setKnown] = useState(asked);
-  if (asked !== known) {
-    // the search was changed elsewhere: by the scatter, a link, or going back
-    setKnown(asked);
-    setDraft(draftOf(params));
-  }
+  const [draft, setDraft] = useDraft(params, draftOf);
   // a phone shows the fields when asked to; elsewhere they are always there
   const [open, setOpen] = useState(false);
   const said = narrowing(params).length;
@@ -34,30 +29,15 @@ export function SearchForm({ params, services }: { params: URLSearchParams; serv
     event.preventDefault();
     ask(draft);
   };
-  const text = (field: Field, label: string, placeholder?: string, list?: string) => (
-    <label className="field">
-      <span>{label}</span>
-      <input
-        value={draft[field]}
-        list={list}
-        placeholder={placeholder}
-        spellCheck={false}
-        autoComplete="off"
-        onChange={(event) => set({ [field]: event.target.value })}
-      />
-    </label>
-  );
-  const choice = (field: Field, label: string, values: readonly string[]) => (
-    <label className="field">
-      <span>{label}</span>
-      <select value={draft[field]} onChange={(event) => choose({ [field]: event.target.value })}>
-        <option value="">any</option>
-        {values.map((value) => (
-          <option key={value}>{value}</option>
-        ))}
-      </select>
-    </label>
-  );
+  const text = (field: Field) => ({
+    value: draft[field],
+    onChange: (value: string) => set({ [field]: value }),
+  });
+  const choice = (field: keyof typeof choices) => ({
+    value: draft[field],
+    values: choices[field],
+    onChange: (value: string) => choose({ [field]: value }),
+  });
   return (
     <form className={`search-form ${open ? 'is-open' : ''}`} aria-label="Search for traces" onSubmit={submit}>
       <div className="search-title">
@@ -73,13 +53,13 @@ export function SearchForm({ params, services }: { params: URLSearchParams; serv
         </button>
       </div>
       <div id="fields" className="search-fields">
-        {text('service', 'Service', 'any', 'services')}
+        <TextField label="Service" placeholder="any" list="services" {...text('service')} />
         <Options id="services" values={services} />
-        {text('operation', 'Operation', 'any', 'operations')}
+        <TextField label="Operation" placeholder="any" list="operations" {...text('operation')} />
         <Options id="operations" values={operations.data?.operations.map(({ name }) => name) ?? []} />
         <Pair>
-          {choice('status', 'Status', ['error', 'ok', 'unset'])}
-          {choice('kind', 'Kind', ['server', 'client', 'internal', 'producer', 'consumer'])}
+          <Choice label="Status" {...choice('status')} />
+          <Choice label="Kind" {...choice('kind')} />
         </Pair>
         <Conditions
           where={draft.where}
@@ -87,17 +67,17 @@ export function SearchForm({ params, services }: { params: URLSearchParams; serv
           onRemove={(where) => choose({ where })}
         />
         <Range label="Span took">
-          {text('minDuration', 'at least', '300ms')}
-          {text('maxDuration', 'at most', '5s')}
+          <TextField label="at least" placeholder="300ms" {...text('minDuration')} />
+          <TextField label="at most" placeholder="5s" {...text('maxDuration')} />
         </Range>
         <Range label="Trace took">
-          {text('minTraceDuration', 'at least', '1s')}
-          {text('maxTraceDuration', 'at most', '1m')}
+          <TextField label="at least" placeholder="1s" {...text('minTraceDuration')} />
+          <TextField label="at most" placeholder="1m" {...text('maxTraceDuration')} />
         </Range>
         <TimeFields draft={draft} onSet={set} onChoose={choose} />
         <Pair>
-          {choice('linkKind', 'Link', ['propagated', 'exact', 'inferred', 'unknown'])}
-          {text('traceId', 'Trace id begins', '4bab35')}
+          <Choice label="Link" {...choice('linkKind')} />
+          <TextField label="Trace id begins" placeholder="4bab35" {...text('traceId')} />
         </Pair>
         <div className="toolbar">
           <button type="submit" className="primary">
@@ -120,15 +100,5 @@ function Range({ label, children }: { label: string; children: ReactNode }) {
       <legend>{label}</legend>
       <div className="pair">{children}</div>
     </fieldset>
-  );
-}
-
-function Options({ id, values }: { id: string; values: readonly string[] }) {
-  return (
-    <datalist id={id}>
-      {[...new Set(values)].map((value) => (
-        <option key={value} value={value} />
-      ))}
-    </datalist>
   );
 }

@@ -1,20 +1,15 @@
-import { type SubmitEvent, useState } from 'react';
+import type { SubmitEvent } from 'react';
 
+import { Choice, choices, Options, TextField } from '../../design/fields.tsx';
 import { withQuery } from '../../url/href.ts';
 import { Link } from '../../url/link.tsx';
 import { navigate } from '../../url/location.ts';
+import { useDraft } from '../../url/use-draft.ts';
 import { type Draft, draftOf, type Field, paramsOf } from './question.ts';
 
 /** What spans have to be like. Choices count at once, texts with Enter or the button. */
 export function TailForm({ params, services }: { params: URLSearchParams; services: readonly string[] }) {
-  const asked = params.toString();
-  const [draft, setDraft] = useState<Draft>(() => draftOf(params));
-  const [known, setKnown] = useState(asked);
-  if (asked !== known) {
-    // changed elsewhere: by a link, or going back
-    setKnown(asked);
-    setDraft(draftOf(params));
-  }
+  const [draft, setDraft] = useDraft(params, draftOf);
   const ask = (next: Draft) => navigate(withQuery('/tail', paramsOf(next)));
   const choose = (values: Partial<Draft>) => {
     setDraft({ ...draft, ...values });
@@ -24,43 +19,24 @@ export function TailForm({ params, services }: { params: URLSearchParams; servic
     event.preventDefault();
     ask(draft);
   };
-  const text = (field: Field, label: string, placeholder: string, list?: string) => (
-    <label className="field">
-      <span>{label}</span>
-      <input
-        value={draft[field]}
-        list={list}
-        placeholder={placeholder}
-        spellCheck={false}
-        autoComplete="off"
-        onChange={(event) => setDraft({ ...draft, [field]: event.target.value })}
-      />
-    </label>
-  );
-  const choice = (field: Field, label: string, values: readonly string[]) => (
-    <label className="field">
-      <span>{label}</span>
-      <select value={draft[field]} onChange={(event) => choose({ [field]: event.target.value })}>
-        <option value="">any</option>
-        {values.map((value) => (
-          <option key={value}>{value}</option>
-        ))}
-      </select>
-    </label>
-  );
+  const text = (field: Field) => ({
+    value: draft[field],
+    onChange: (value: string) => setDraft({ ...draft, [field]: value }),
+  });
+  const choice = (field: keyof typeof choices) => ({
+    value: draft[field],
+    values: choices[field],
+    onChange: (value: string) => choose({ [field]: value }),
+  });
   return (
     <form className="tail-form" aria-label="What to follow" onSubmit={submit}>
-      {text('service', 'Service', 'any', 'tail-services')}
-      <datalist id="tail-services">
-        {services.map((name) => (
-          <option key={name} value={name} />
-        ))}
-      </datalist>
-      {text('operation', 'Operation', 'any')}
-      {choice('status', 'Status', ['error', 'ok', 'unset'])}
-      {choice('kind', 'Kind', ['server', 'client', 'internal', 'producer', 'consumer'])}
-      {choice('linkKind', 'Link', ['propagated', 'exact', 'inferred', 'unknown'])}
-      {text('minDuration', 'Took at least', '300ms')}
+      <TextField label="Service" placeholder="any" list="tail-services" {...text('service')} />
+      <Options id="tail-services" values={services} />
+      <TextField label="Operation" placeholder="any" {...text('operation')} />
+      <Choice label="Status" {...choice('status')} />
+      <Choice label="Kind" {...choice('kind')} />
+      <Choice label="Link" {...choice('linkKind')} />
+      <TextField label="Took at least" placeholder="300ms" {...text('minDuration')} />
       <label className="field tail-where">
         <span>Attributes, one condition</span>
         <input
