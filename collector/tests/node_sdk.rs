@@ -6,7 +6,6 @@ mod common;
 
 use common::peers::{self, Packages};
 use common::start;
-use serde_json::json;
 
 const SDK: Packages = (
     &[
@@ -28,27 +27,7 @@ async fn a_trace_of_the_sdk_arrives_whole(protocol: &str, compression: &str) {
     };
     let arguments = vec![protocol.to_owned(), endpoint, compression.to_owned()];
     peers::node(SDK, "node_sdk.mjs", arguments).await;
-    let traces = collector
-        .data("/api/traces?service=node-shop&tag=shop.items:3")
-        .await;
-    let spans = traces[0]["spans"].as_array().unwrap();
-    assert_eq!(spans.len(), 2);
-    let (order, charge) = (&spans[0], &spans[1]);
-    assert_eq!(
-        (&order["operationName"], &charge["operationName"]),
-        (&json!("order"), &json!("charge"))
-    );
-    assert_eq!(charge["references"][0]["spanID"], order["spanID"]);
-    let tags = charge["tags"].as_array().unwrap();
-    for tag in [
-        json!({"key": "span.kind", "type": "string", "value": "client"}),
-        json!({"key": "otel.status_description", "type": "string", "value": "no funds"}),
-        json!({"key": "otel.scope.name", "type": "string", "value": "shop"}),
-    ] {
-        assert!(tags.contains(&tag), "{tag} in {tags:?}");
-    }
-    let exception = json!({"key": "event", "type": "string", "value": "exception"});
-    assert_eq!(charge["logs"][0]["fields"][0], exception);
+    peers::order_and_charge(&collector, "node-shop", "no funds").await;
     let received = format!("spans_received_total{{protocol=\"{protocol}\"}}");
     assert_eq!(collector.metric(&received).await, 2);
     collector.stop().await;

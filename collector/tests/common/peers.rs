@@ -5,6 +5,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::{Value, json};
+
+use super::Running;
+
 /// Packages, and the folder in which they are.
 pub(crate) type Packages = (&'static [&'static str], &'static str);
 
@@ -69,4 +73,39 @@ pub(crate) async fn node(packages: Packages, script: &'static str, arguments: Ve
         run(Command::new("node").arg(copy).args(arguments));
     });
     running.await.unwrap();
+}
+
+/// The trace that each SDK's script sends, as Jaeger's API has it: an `order` that holds a `charge`, which failed with a
+/// `description` and an exception.
+pub(crate) async fn order_and_charge(collector: &Running, service: &str, description: &str) -> Value {
+    let mut traces = collector
+        .data(&format!("/api/traces?service={service}&tag=shop.items:3"))
+        .await;
+    let spans = traces[0]["spans"].as_array().unwrap();
+    assert_eq!(spans.len(), 2);
+    let (order, charge) = (&spans[0], &spans[1]);
+    assert_eq!(
+        (&order["operationName"], &charge["operationName"]),
+        (&json!("order"), &json!("charge"))
+    );
+    assert_eq!(charge["references"][0]["spanID"], order["spanID"]);
+    has_tags(
+        charge,
+        &[
+            json!({"key": "span.kind", "type": "string", "value": "client"}),
+            json!({"key": "otel.status_description", "type": "string", "value": description}),
+            json!({"key": "otel.scope.name", "type": "string", "value": "shop"}),
+        ],
+    );
+    let exception = json!({"key": "event", "type": "string", "value": "exception"});
+    assert_eq!(charge["logs"][0]["fields"][0], exception);
+    traces[0].take()
+}
+
+/// All of these stand on a span of Jaeger's API.
+pub(crate) fn has_tags(span: &Value, wanted: &[Value]) {
+    let tags = span["tags"].as_array().unwrap();
+    for tag in wanted {
+        assert!(tags.contains(tag), "{tag} in {tags:?}");
+    }
 }
